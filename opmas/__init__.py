@@ -1,0 +1,1 @@
+"""OPMAS: systemd-native management of the agents on a host."""

@@ -1,0 +1,1 @@
+"""The agents that ship with OPMAS, each laid out as any author's package is."""

@@ -1,0 +1,1 @@
+"""The Management API: REST over the manager's socket. The only owner of flask."""

@@ -1,0 +1,1 @@
+"""Facts about this host read from /proc, /sys and cgroupfs."""

@@ -1,0 +1,1 @@
+"""Agent packages on this host: what dpkg and the package directories hold."""
