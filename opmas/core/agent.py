@@ -8,6 +8,7 @@ fields are always told apart: `Desired` (what is wanted), `Phase` (what is obser
 from __future__ import annotations
 
 import re
+import reprlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -122,7 +123,7 @@ def check_name(name: object, what: str = "agent name") -> str:
     """Return the name when it is one, or raise `InvalidError` that says what a name is."""
     if isinstance(name, str) and NAME.fullmatch(name):
         return name
-    shown = repr(name) if len(repr(name)) <= 80 else repr(name)[:77] + "..."
+    shown = reprlib.repr(name)  # shortened: the name may be of any size
     raise InvalidError(
         f"cannot use {shown} as {what}: use 1 to 63 lower-case letters, digits and inner hyphens,"
         ' like "web-2"'
