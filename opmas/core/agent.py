@@ -57,7 +57,6 @@ class Reason(StrEnum):
     """Why an agent is in its phase: a closed list; docs/reference/reasons.md explains each."""
 
     CREATED = "created"
-    QUEUED = "queued"
     REQUESTED = "requested"
     BOOT = "boot"
     SYSTEMCTL = "systemctl"

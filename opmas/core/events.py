@@ -1,0 +1,175 @@
+"""What reaches the core (commands, observations) and what leaves it (effects).
+
+A `Command` is a wish that may be refused; an `Observation` is a fact that never is. Effects are
+carried out by the shell, in order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from opmas.core.agent import Reason
+    from opmas.core.health import Report
+    from opmas.core.unit import UnitState
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Run the agent; also releases it from a hold, a failure or quarantine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Stop the agent and keep it stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Stop the agent and start it with what is on disk now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Stop the agent and forget it; `purge` also deletes the data that it wrote."""
+
+    purge: bool = False
+
+
+Command = Start | Stop | Restart | Remove
+
+
+@dataclass(frozen=True, slots=True)
+class UnitSeen:
+    """systemd's view of the agent's unit; None when it is not loaded."""
+
+    state: UnitState | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The first look at the unit after the manager came up."""
+
+    state: UnitState | None
+    same_boot: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobIssued:
+    """systemd made this job for a start or stop of ours."""
+
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnded:
+    """A job of the unit ended; `result` as in systemd's JobRemoved signal."""
+
+    job_id: int
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallRefused:
+    """systemd did not take our start or stop."""
+
+    reason: Reason
+    message: str
+    retry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PackageSeen:
+    """The agent's package is on the host, or is not."""
+
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A queued start may go ahead; `digest` identifies what the agent is started with."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReported:
+    """What the agent, or its probe, says of its health."""
+
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+
+Observation = (
+    UnitSeen
+    | Resumed
+    | JobIssued
+    | JobEnded
+    | CallRefused
+    | PackageSeen
+    | Turn
+    | HealthReported
+    | Tick
+)
+Event = Command | Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Write the agent's files: what it is started with."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartUnit:
+    """Ask systemd to start the unit, its failed state forgotten first when `reset`."""
+
+    agent: str
+    reset: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StopUnit:
+    """Ask systemd to stop the unit."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Delete the agent's files, and with `purge` the data that it wrote."""
+
+    agent: str
+    purge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Append to the event log; `subject` is like `agent/web`."""
+
+    type: str
+    subject: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyLimits:
+    """Set the agent's limits on its running unit."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendConfig:
+    """Give the running agent its new configuration."""
+
+    agent: str
+
+
+Effect = Prepare | StartUnit | StopUnit | Forget | Announce | ApplyLimits | SendConfig

@@ -1,0 +1,385 @@
+"""The life of one agent: its next phase, and what to do about it.
+
+Rule 1: phase changes are rows of TRANSITIONS. Three are decided in code: a unit that went down
+        (`_settle`), a stop that a start or a removal follows (`_stopped`), and the first look
+        after the manager came up (`_resume`).
+Rule 2: no I/O, no clock, no logging, no timers. Facts come in as events and `now`, wishes go
+        out as effects; deadlines are values that `deadline` names.
+Rule 3: systemd is right. A command that does not fit is refused with `TransitionError`; an
+        observation never is, and one without a row changes nothing.
+Rule 4: an admin's `systemctl stop` is honoured: the agent is held until somebody starts it, or
+        until the host boots again, as for any other unit.
+
+`now` is the machine's monotonic time in seconds. It goes on over a restart of the manager and
+starts anew with each boot, so a saved instant is only good within its boot.
+
+A unit that is seen down is believed only after SETTLE: systemd 252 shows every automatic restart
+as failed/failed first, and the job that tells a `systemctl stop` from an exit ends a moment later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from opmas.core import events
+from opmas.core.agent import Desired, Phase, Reason
+from opmas.core.events import Forget, Prepare, StartUnit, StopUnit
+from opmas.core.news import exit_news, phase_news
+from opmas.core.recovery import Policy, judge
+from opmas.core.state import (
+    COMES_UP,
+    DOWN,
+    LIVE,
+    TRANSITIONS,
+    Agent,
+    Fact,
+    Pending,
+    Then,
+    fact,
+)
+from opmas.errors import TransitionError
+
+if TYPE_CHECKING:
+    from opmas.core.events import Effect, Event
+    from opmas.core.unit import UnitState
+
+SETTLE: Final = 0.3  # seconds; above RestartSec=100ms of the template
+START_GRACE: Final = 5.0  # seconds in which a start that was asked for must show up as a job
+
+
+Decision = tuple[Agent, tuple["Effect", ...]]
+
+
+def decide(agent: Agent, event: Event, now: float, policy: Policy) -> Decision:
+    """Return the agent after `event`, and the effects to carry out, in order."""
+    after, effects = _step(_forgiven(agent, now, policy), event, now, policy)
+    return after, (*phase_news(agent, after), *effects)
+
+
+def _forgiven(agent: Agent, now: float, policy: Policy) -> Agent:
+    """Return the agent without its old failures, when it has run long enough since."""
+    if agent.failures and agent.phase is Phase.RUNNING and now - agent.since >= policy.reset_after:
+        return replace(agent, failures=0)
+    return agent
+
+
+def _step(  # noqa: C901, PLR0911, PLR0912 -- one case an event
+    agent: Agent, event: Event, now: float, policy: Policy
+) -> Decision:
+    match event:
+        case events.Start() | events.Stop() | events.Restart() | events.Remove():
+            return _command(agent, event, now)
+        case events.UnitSeen(state=unit):
+            return _observe(agent, unit, now)
+        case events.Resumed(state=unit, same_boot=same_boot):
+            return _resume(agent, unit, now, same_boot=same_boot)
+        case events.JobIssued(job_id=job_id):
+            return replace(agent, jobs=agent.jobs | {job_id}), ()
+        case events.JobEnded():
+            return _job_ended(agent, event, now), ()
+        case events.CallRefused():
+            return _refused(agent, event, now, policy), ()
+        case events.PackageSeen(present=present):
+            return _package_seen(replace(agent, package_present=present), now)
+        case events.Turn(digest=digest):
+            return _turn(agent, digest, now)
+        case events.HealthReported(report=report):
+            return replace(agent, reported=report), ()
+        case events.Tick():
+            return _tick(agent, now, policy)
+
+
+def _command(agent: Agent, command: events.Command, now: float) -> Decision:
+    target = TRANSITIONS[agent.phase].get(type(command))
+    verb = type(command).__name__.lower()
+    if target is None or agent.then in {Then.REMOVE, Then.PURGE}:
+        raise TransitionError(f'cannot {verb} agent "{agent.name}": it is being removed')
+    starts = isinstance(command, events.Start | events.Restart)
+    if starts and not agent.package_present:
+        raise TransitionError(
+            f'cannot {verb} agent "{agent.name}": its package "{agent.spec.package}" is not'
+            f" installed: apt install opmas-agent-{agent.spec.package}"
+        )
+    agent = _wish(agent, command)
+    if target is Phase.STOPPING:
+        return _stop(agent, now)
+    if target is Phase.STOPPED:
+        return _stopped(agent, now)
+    if target is agent.phase and agent.phase in LIVE:
+        return agent, ()
+    return _queue(agent, Reason.REQUESTED, now), ()
+
+
+def _wish(agent: Agent, command: events.Command) -> Agent:
+    """Return the agent with what the operator now wants; every command ends a hold."""
+    match command:
+        case events.Start():
+            then = Then.START if agent.phase is Phase.STOPPING else Then.NOTHING
+        case events.Restart():
+            then = Then.START
+        case events.Stop():
+            then = Then.NOTHING
+        case events.Remove(purge=purge):
+            then = Then.PURGE if purge else Then.REMOVE
+    starts = isinstance(command, events.Start | events.Restart)
+    desired = Desired.RUNNING if starts else Desired.STOPPED
+    spec = replace(agent.spec, desired=desired)
+    return replace(agent, spec=spec, then=then, held=False, failures=0, retry_at=None, message="")
+
+
+def _queue(agent: Agent, reason: Reason, now: float) -> Agent:
+    agent = replace(
+        agent, pending=Pending.QUEUED, then=Then.NOTHING, retry_at=None, settle_at=None
+    )
+    return _enter(agent, Phase.STARTING, reason, now)
+
+
+def _turn(agent: Agent, digest: str, now: float) -> Decision:
+    if agent.pending is not Pending.QUEUED:
+        return agent, ()
+    started = replace(
+        agent,
+        pending=Pending.START,
+        started_with=digest,
+        jobs=frozenset(),
+        foreign_job=False,
+        settle_at=now + START_GRACE,
+    )
+    # A loaded unit remembers its starts, and systemd's start limit counts ours too.
+    return started, (Prepare(agent.name), StartUnit(agent.name, reset=agent.unit is not None))
+
+
+def _stop(agent: Agent, now: float) -> Decision:
+    if agent.pending is Pending.QUEUED:  # systemd does not know of the start yet
+        return _stopped(agent, now)
+    agent = _enter(agent, Phase.STOPPING, Reason.REQUESTED, now)
+    return replace(agent, pending=Pending.STOP, settle_at=None), (StopUnit(agent.name),)
+
+
+def _stopped(agent: Agent, now: float) -> Decision:
+    """Return what follows when the unit is down because we wanted it down."""
+    then = agent.then
+    agent = replace(
+        agent, pending=Pending.NOTHING, then=Then.NOTHING, settle_at=None, retry_at=None
+    )
+    if then is Then.START:
+        return _queue(agent, Reason.REQUESTED, now), ()
+    reason = Reason.REQUESTED if agent.package_present else Reason.PACKAGE_MISSING
+    agent = _enter(agent, Phase.STOPPED, reason, now)
+    if then in {Then.REMOVE, Then.PURGE}:
+        return replace(agent, then=then), (Forget(agent.name, purge=then is Then.PURGE),)
+    return agent, ()
+
+
+def _observe(agent: Agent, unit: UnitState | None, now: float) -> Decision:
+    exits = exit_news(agent, unit)
+    agent = replace(agent, unit=unit)
+    if exits is not None:
+        agent = replace(agent, last_exit=unit)
+    effects = () if exits is None else (exits,)
+    seen = fact(unit)
+    if seen in DOWN:
+        after, more = _down(agent, now)
+        return after, (*effects, *more)
+    return _up(agent, seen, now), effects
+
+
+def _up(agent: Agent, seen: Fact, now: float) -> Agent:
+    if agent.pending is Pending.STOP and seen is not Fact.DEACTIVATING:
+        return agent  # systemd has not come to our stop yet
+    if seen is Fact.ACTIVE:
+        agent = _running(agent)
+    elif seen is not Fact.DEACTIVATING:
+        agent = replace(agent, settle_at=None, retry_at=None, foreign_job=False)
+    phase = TRANSITIONS[agent.phase][seen]
+    return _enter(agent, phase, _up_reason(agent, seen, phase), now)
+
+
+def _running(agent: Agent) -> Agent:
+    """Return the agent whose unit is up: nothing that led there matters any more."""
+    return replace(
+        agent,
+        held=False,
+        pending=Pending.NOTHING,
+        settle_at=None,
+        retry_at=None,
+        foreign_job=False,
+        message="",
+        jobs=frozenset(),
+    )
+
+
+def _up_reason(agent: Agent, seen: Fact, phase: Phase) -> Reason:
+    if seen is Fact.RESTARTING:
+        return Reason.AUTO_RESTART
+    if phase is agent.phase:
+        return agent.reason
+    if phase is Phase.RUNNING:
+        ours = agent.spec.desired is Desired.RUNNING
+        return Reason.READY if ours else Reason.SYSTEMCTL
+    if phase is Phase.RELOADING:
+        return Reason.RELOAD
+    ours = agent.pending in {Pending.START, Pending.STOP}
+    return Reason.REQUESTED if ours else Reason.SYSTEMCTL
+
+
+def _down(agent: Agent, now: float) -> Decision:
+    if agent.phase not in LIVE or agent.pending is Pending.QUEUED:
+        return agent, ()
+    if agent.pending is Pending.STOP:
+        return _stopped(agent, now)
+    if agent.settle_at is None:
+        agent = replace(agent, settle_at=now + SETTLE)
+    return agent, ()
+
+
+def _tick(agent: Agent, now: float, policy: Policy) -> Decision:
+    if agent.settle_at is not None and now >= agent.settle_at:
+        if agent.unit is not None and agent.unit.job_id:
+            return replace(agent, settle_at=now + SETTLE), ()  # its job will tell
+        return _settle(agent, now, policy), ()
+    if agent.retry_at is not None and now >= agent.retry_at and agent.phase is Phase.BACKOFF:
+        return _queue(agent, Reason.AUTO_RESTART, now), ()
+    return agent, ()
+
+
+def _settle(agent: Agent, now: float, policy: Policy) -> Agent:
+    """Return the agent whose unit stayed down: held, ended by itself, or failed."""
+    started = agent.pending is Pending.START
+    agent = replace(agent, settle_at=None, pending=Pending.NOTHING, jobs=frozenset())
+    seen = fact(agent.unit)
+    if seen not in DOWN:
+        return agent
+    stopped = agent.foreign_job and (seen is Fact.INACTIVE or agent.phase is Phase.STOPPING)
+    if not stopped and (seen is Fact.FAILED or started):
+        return _failed(agent, now, policy)
+    if stopped:
+        return _enter(
+            replace(agent, held=True, foreign_job=False), Phase.STOPPED, Reason.HELD, now
+        )
+    return _enter(agent, Phase.STOPPED, Reason.CLEAN_EXIT, now)
+
+
+def _failed(agent: Agent, now: float, policy: Policy) -> Agent:
+    failures = agent.failures + 1
+    verdict = judge(agent.name, agent.unit, failures, policy)
+    retry_at = None if verdict.delay is None else now + verdict.delay
+    agent = replace(agent, failures=failures, retry_at=retry_at, foreign_job=False)
+    return _enter(agent, verdict.phase, verdict.reason, now)
+
+
+def _job_ended(agent: Agent, event: events.JobEnded, now: float) -> Agent:
+    unit = agent.unit
+    if unit is not None and unit.job_id == event.job_id:
+        agent = replace(agent, unit=replace(unit, job_id=0))
+    ours = event.job_id in agent.jobs
+    seen = fact(unit)
+    if not ours:
+        return _foreign_job_ended(agent, event, now)
+    if agent.pending is not Pending.START or event.result == "done":
+        return agent
+    canceled = event.result == "canceled"  # somebody else's stop replaced our start
+    agent = replace(agent, pending=Pending.NOTHING, foreign_job=canceled)
+    if not canceled and seen is Fact.INACTIVE:
+        agent = replace(agent, pending=Pending.START)  # no run to look at: the job itself failed
+    return replace(agent, settle_at=now + SETTLE) if seen in DOWN else agent
+
+
+def _foreign_job_ended(agent: Agent, event: events.JobEnded, now: float) -> Agent:
+    """Return the agent after a job of somebody else's: a stop, when the unit is down now."""
+    seen = fact(agent.unit)
+    if seen not in DOWN and seen is not Fact.DEACTIVATING:
+        return agent
+    if agent.phase is Phase.BACKOFF and event.result == "done":
+        agent = replace(agent, held=True, retry_at=None)
+        return _enter(agent, Phase.STOPPED, Reason.HELD, now)
+    return replace(agent, foreign_job=True)
+
+
+def _refused(agent: Agent, event: events.CallRefused, now: float, policy: Policy) -> Agent:
+    if agent.pending not in {Pending.START, Pending.STOP}:
+        return agent
+    stopping = agent.pending is Pending.STOP
+    agent = replace(agent, pending=Pending.NOTHING, then=Then.NOTHING, settle_at=None)
+    if stopping:
+        seen = fact(agent.unit)
+        phase = Phase.STOPPED if seen in DOWN else COMES_UP[seen]
+        return replace(_enter(agent, phase, event.reason, now), message=event.message)
+    retry_at = now + policy.first_delay if event.retry else None
+    phase = Phase.BACKOFF if event.retry else Phase.FAILED
+    agent = replace(agent, retry_at=retry_at, message=event.message)
+    return _enter(agent, phase, event.reason, now)
+
+
+def _package_seen(agent: Agent, now: float) -> Decision:
+    if agent.package_present:
+        waits = (
+            agent.phase in {Phase.STOPPED, Phase.FAILED} and agent.reason is Reason.PACKAGE_MISSING
+        )
+        if waits and agent.spec.desired is Desired.RUNNING:
+            return _queue(agent, Reason.REQUESTED, now), ()
+        return agent, ()
+    if agent.phase in LIVE and agent.pending is not Pending.STOP:
+        return _stop(agent, now)
+    if agent.phase in {Phase.REGISTERED, Phase.BACKOFF} and agent.spec.desired is Desired.RUNNING:
+        return _stopped(agent, now)
+    return agent, ()
+
+
+def _resume(agent: Agent, unit: UnitState | None, now: float, *, same_boot: bool) -> Decision:
+    """Return what follows from the first look at the unit."""
+    if not same_boot:
+        agent = _booted(agent, now)
+    exits = exit_news(agent, unit)
+    last_exit = agent.last_exit if exits is None else unit
+    agent = replace(
+        agent, unit=unit, last_exit=last_exit, jobs=frozenset(), foreign_job=False, settle_at=None
+    )
+    after, effects = _resumed(agent, unit, now)
+    return after, effects if exits is None else (exits, *effects)
+
+
+def _resumed(agent: Agent, unit: UnitState | None, now: float) -> Decision:
+    if agent.then in {Then.REMOVE, Then.PURGE} or agent.pending is Pending.STOP:
+        return _stopped(agent, now) if fact(unit) in DOWN else _stop(agent, now)
+    if fact(unit) not in DOWN:
+        return _up(replace(agent, pending=Pending.NOTHING), fact(unit), now), ()
+    if _was_starting(agent):
+        return _queue(
+            agent, agent.reason if agent.phase is Phase.STARTING else Reason.BOOT, now
+        ), ()
+    if agent.phase not in LIVE:
+        return agent, ()
+    # It ran when the manager went away, and is down now. systemd brings a crashed agent back or
+    # shows it failed; an inactive one was stopped, and `systemctl` is the only other way.
+    agent = replace(agent, settle_at=now, foreign_job=True, pending=Pending.NOTHING)
+    return agent, ()
+
+
+def _was_starting(agent: Agent) -> bool:
+    if agent.pending in {Pending.QUEUED, Pending.START}:
+        return True
+    return agent.phase is Phase.REGISTERED and agent.spec.desired is Desired.RUNNING
+
+
+def _booted(agent: Agent, now: float) -> Agent:
+    """Return the agent at a new boot: holds and failures are over, quarantine is not."""
+    agent = replace(agent, since=now, held=False, retry_at=None, settle_at=None, reported=None)
+    if agent.then in {Then.REMOVE, Then.PURGE} or agent.phase is Phase.QUARANTINED:
+        return replace(agent, pending=Pending.NOTHING)
+    wanted = agent.spec.desired is Desired.RUNNING
+    agent = replace(agent, then=Then.NOTHING, failures=0)
+    if not wanted:
+        return replace(
+            agent, pending=Pending.NOTHING, phase=Phase.STOPPED, reason=Reason.REQUESTED
+        )
+    return replace(agent, pending=Pending.QUEUED, phase=Phase.STARTING, reason=Reason.BOOT)
+
+
+def _enter(agent: Agent, phase: Phase, reason: Reason, now: float) -> Agent:
+    if phase is agent.phase and reason is agent.reason:
+        return agent
+    if phase in {Phase.STARTING, Phase.STOPPED}:
+        agent = replace(agent, reported=None)  # what the last run said of itself is over
+    return replace(agent, phase=phase, reason=reason, since=now)
