@@ -1,0 +1,161 @@
+"""Settings of a service: sections of a YAML file, each key overridden by the environment.
+
+A section is a frozen dataclass whose fields have a default and `metadata=read_by(...)`; the
+settings of one service are a frozen dataclass of sections. The key `state_dir` of the section
+`manager` is `manager.state_dir` in the file and `OPMAS_MANAGER_STATE_DIR` in the environment,
+which wins. In the environment a list of paths is written with colons. Unknown keys, in either
+place, are errors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_type_hints
+
+from opmas.core import fields
+from opmas.core.fields import Fields, Problems, Reader
+from opmas.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+S = TypeVar("S")
+
+PREFIX: Final = "OPMAS_"
+
+
+def read_by(reader: Reader[Any], *, separator: str = "") -> dict[str, Any]:
+    """Return the metadata of a section's field: what is accepted, how a list is split."""
+    return {"reader": reader, "separator": separator}
+
+
+class LogLevel(StrEnum):
+    """How much a service writes to the journal."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerSection:
+    """Where the manager listens and keeps its state."""
+
+    socket: str = field(default="/run/opmas/manager.sock", metadata=read_by(fields.absolute_path))
+    agent_socket: str = field(
+        default="/run/opmas/agent.sock", metadata=read_by(fields.absolute_path)
+    )
+    state_dir: str = field(default="/var/lib/opmas", metadata=read_by(fields.absolute_path))
+    unit_dir: str = field(default="/etc/systemd/system", metadata=read_by(fields.absolute_path))
+    packages_path: tuple[str, ...] = field(
+        default=("/usr/lib/opmas/agents",),
+        metadata=read_by(fields.each(fields.absolute_path), separator=":"),
+    )
+    check_interval: float = field(default=45.0, metadata=read_by(fields.number(1, 3600)))
+    log_level: LogLevel = field(default=LogLevel.INFO, metadata=read_by(fields.one_of(LogLevel)))
+
+
+@dataclass(frozen=True, slots=True)
+class StartSection:
+    """How agents are started."""
+
+    concurrency: int = field(default=16, metadata=read_by(fields.integer(1, 1000)))
+
+
+@dataclass(frozen=True, slots=True)
+class EventsSection:
+    """How long the event log is."""
+
+    max_count: int = field(default=100_000, metadata=read_by(fields.integer(100, 100_000_000)))
+
+
+@dataclass(frozen=True, slots=True)
+class AgentsSection:
+    """With which interpreter Python agents run; `pythonpath` is for development."""
+
+    python: str = field(default="/usr/bin/python3", metadata=read_by(fields.absolute_path))
+    pythonpath: tuple[str, ...] = field(
+        default=(), metadata=read_by(fields.each(fields.absolute_path), separator=":")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of opmas.yaml."""
+
+    manager: ManagerSection = ManagerSection()
+    start: StartSection = StartSection()
+    events: EventsSection = EventsSection()
+    agents: AgentsSection = AgentsSection()
+
+
+def parse_settings(
+    document: object, environ: Mapping[str, str], *, where: str = "opmas.yaml"
+) -> Settings:
+    """Return the manager's settings, or raise `ConfigError` that names every fault."""
+    return parse_sections(Settings, document, environ, where=where)
+
+
+def parse_sections(cls: type[S], document: object, environ: Mapping[str, str], *, where: str) -> S:
+    """Return the settings whose fields are sections, or raise `ConfigError` with every fault.
+
+    `where` is the file's name for the message.
+    """
+    problems = Problems()
+    top = Fields(document, "", problems)
+    sections = {
+        name: parse_section(kind, top.section(name), environ)
+        for name, kind in get_type_hints(cls).items()
+    }
+    top.finish()
+    problems.check(f"read {where}", ConfigError)
+    return cls(**sections)
+
+
+def parse_section(cls: type[S], section: Fields, environ: Mapping[str, str]) -> S:
+    """Return one section; its faults go to the section's `problems`."""
+    prefix = f"{PREFIX}{section.path.upper()}_"
+    values: dict[str, Any] = {}
+    for each in dataclasses.fields(cls):  # type: ignore[arg-type] # a TypeVar cannot say dataclass
+        reader: Reader[Any] = each.metadata["reader"]
+        value = section.get(each.name, reader, each.default)
+        variable = prefix + each.name.upper()
+        if variable in environ:
+            value = _overridden(each, environ[variable], variable, section.problems)
+        values[each.name] = value
+    section.finish()
+    _refuse_unknown(environ, prefix, [prefix + name.upper() for name in values], section.problems)
+    return cls(**values)
+
+
+def _overridden(
+    each: dataclasses.Field[Any], written: str, variable: str, problems: Problems
+) -> Any:
+    overrides = Fields({variable: _value(each, written)}, "", problems)
+    return overrides.get(variable, each.metadata["reader"], each.default)
+
+
+def _value(each: dataclasses.Field[Any], written: str) -> object:
+    """Return what YAML would have made of the text, as far as the default's type tells."""
+    if each.metadata["separator"]:
+        return [item for item in written.split(each.metadata["separator"]) if item]
+    if isinstance(each.default, bool):
+        return {"true": True, "false": False}.get(written.lower(), written)
+    if isinstance(each.default, int | float):
+        try:
+            return int(written) if isinstance(each.default, int) else float(written)
+        except ValueError:
+            return written
+    return written
+
+
+def _refuse_unknown(
+    environ: Mapping[str, str], prefix: str, known: list[str], problems: Problems
+) -> None:
+    for variable in sorted(environ):
+        if variable.startswith(prefix) and variable not in known:
+            hint = fields.nearest(variable, known)
+            problems.add(variable, f"no such setting (environment variable){hint}")
