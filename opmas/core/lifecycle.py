@@ -113,19 +113,30 @@ def _command(agent: Agent, command: events.Command, now: float) -> Decision:
 
 def _wish(agent: Agent, command: events.Command) -> Agent:
     """Return the agent with what the operator now wants; every command ends a hold."""
-    match command:
-        case events.Start():
-            then = Then.START if agent.phase is Phase.STOPPING else Then.NOTHING
-        case events.Restart():
-            then = Then.START
-        case events.Stop():
-            then = Then.NOTHING
-        case events.Remove(purge=purge):
-            then = Then.PURGE if purge else Then.REMOVE
     starts = isinstance(command, events.Start | events.Restart)
     desired = Desired.RUNNING if starts else Desired.STOPPED
     spec = replace(agent.spec, desired=desired)
-    return replace(agent, spec=spec, then=then, held=False, failures=0, retry_at=None, message="")
+    return replace(
+        agent,
+        spec=spec,
+        then=_then(agent, command),
+        held=False,
+        failures=0,
+        retry_at=None,
+        message="",
+    )
+
+
+def _then(agent: Agent, command: events.Command) -> Then:
+    match command:
+        case events.Start():
+            return Then.START if agent.phase is Phase.STOPPING else Then.NOTHING
+        case events.Restart():
+            return Then.START
+        case events.Stop():
+            return Then.NOTHING
+        case events.Remove(purge=purge):
+            return Then.PURGE if purge else Then.REMOVE
 
 
 def _queue(agent: Agent, reason: Reason, now: float) -> Agent:

@@ -1,0 +1,56 @@
+"""The part of an agent's state that is saved: what systemd cannot tell after a restart of ours.
+
+Instants are the machine's monotonic time, good within one boot only; the store keeps the boot ID
+beside them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, Final
+
+from opmas.core.agent import AgentSpec, Desired, Limits, Phase, Reason
+from opmas.core.state import Agent, Pending, Then
+from opmas.core.unit import UnitState
+
+_PLAIN: Final = ("since", "message", "held", "failures", "retry_at", "started_with")
+
+
+def dump_condition(agent: Agent) -> dict[str, Any]:
+    """Return the condition as a JSON object."""
+    plain = {name: getattr(agent, name) for name in _PLAIN}
+    last_exit = None if agent.last_exit is None else asdict(agent.last_exit)
+    enums = {name: str(getattr(agent, name)) for name in ("phase", "reason", "pending", "then")}
+    return {**plain, **enums, "last_exit": last_exit}
+
+
+def load_condition(spec: AgentSpec, saved: dict[str, Any]) -> Agent:
+    """Return the agent as it was saved; its unit is to be observed anew."""
+    last_exit = saved.get("last_exit")
+    return Agent(
+        spec=spec,
+        **{name: saved[name] for name in _PLAIN},
+        phase=Phase(saved["phase"]),
+        reason=Reason(saved["reason"]),
+        pending=Pending(saved["pending"]),
+        then=Then(saved["then"]),
+        last_exit=None if last_exit is None else UnitState(**last_exit),
+    )
+
+
+def dump_spec(spec: AgentSpec) -> dict[str, Any]:
+    """Return the specification as a JSON object."""
+    return asdict(spec)
+
+
+def load_spec(saved: dict[str, Any]) -> AgentSpec:
+    """Return the specification that was saved."""
+    return AgentSpec(
+        name=saved["name"],
+        package=saved["package"],
+        desired=Desired(saved["desired"]),
+        config=saved["config"],
+        limits=Limits(**saved["limits"]),
+        grants=tuple(saved["grants"]),
+        after=tuple(saved["after"]),
+    )

@@ -1,0 +1,161 @@
+"""All agents of the host: who may start next, and what a new specification changes.
+
+Starts go a few at a time, in dependency order: an agent waits while one that it names in
+`after` is itself on the way up. Order is a courtesy, not a condition: an agent whose dependency
+failed, is held or does not exist is started all the same.
+"""
+
+from __future__ import annotations
+
+import graphlib
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from opmas.core.agent import AgentSpec, Desired, Phase, Reason
+from opmas.core.events import Announce, ApplyLimits, Prepare, SendConfig, Start, Stop
+from opmas.core.lifecycle import decide
+from opmas.core.recovery import Policy
+from opmas.core.state import Agent, Pending, Then, deadline
+from opmas.errors import AgentExistsError, InvalidError, TransitionError, UnknownAgentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from opmas.core.events import Effect, Event
+
+NO_AGENTS: Final[Mapping[str, Agent]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """The agents of the host by name; at most `concurrency` of them are started at a time."""
+
+    agents: Mapping[str, Agent] = field(default=NO_AGENTS)
+    concurrency: int = 8
+    policy: Policy = field(default_factory=Policy)
+
+    def get(self, name: str) -> Agent:
+        """Return the agent of that name, or raise `UnknownAgentError`."""
+        agent = self.agents.get(name)
+        if agent is None:
+            raise UnknownAgentError(f'no agent is named "{name}"')
+        return agent
+
+
+Decision = tuple[Roster, tuple["Effect", ...]]
+
+
+def step(roster: Roster, name: str, event: Event, now: float) -> Decision:
+    """Return the roster after an event of one agent, and the effects in order."""
+    agent, effects = decide(roster.get(name), event, now, roster.policy)
+    return _with(roster, agent), effects
+
+
+def put(roster: Roster, spec: AgentSpec, now: float, *, create_only: bool = False) -> Decision:
+    """Return the roster with the agent as specified: made anew, or changed in place."""
+    check_order([*(a.spec for n, a in roster.agents.items() if n != spec.name), spec])
+    known = roster.agents.get(spec.name)
+    if known is None:
+        return _create(roster, spec, now)
+    if create_only:
+        raise AgentExistsError(
+            f'cannot create agent "{spec.name}": it exists:'
+            f" `opmas agent update {spec.name}` changes it"
+        )
+    if known.then in {Then.REMOVE, Then.PURGE}:
+        raise TransitionError(f'cannot change agent "{spec.name}": it is being removed')
+    return _change(roster, known, spec, now)
+
+
+def remove(roster: Roster, name: str) -> Roster:
+    """Return the roster without the agent."""
+    return replace(roster, agents={n: a for n, a in roster.agents.items() if n != name})
+
+
+def turns(roster: Roster) -> tuple[str, ...]:
+    """Return the queued agents that may be started now, in order."""
+    agents = roster.agents.values()
+    under_way = sum(1 for a in agents if a.phase is Phase.STARTING and a.pending is Pending.START)
+    free = roster.concurrency - under_way
+    if free <= 0:
+        return ()
+    ready = (a.name for a in agents if a.pending is Pending.QUEUED and not _waits_for(roster, a))
+    return tuple(name for name, _ in zip(ready, range(free), strict=False))
+
+
+def next_deadline(roster: Roster) -> float | None:
+    """Return when the next agent wants a `Tick`, or None."""
+    times = (deadline(a) for a in roster.agents.values())
+    return min((at for at in times if at is not None), default=None)
+
+
+def due(roster: Roster, now: float) -> tuple[str, ...]:
+    """Return the agents that want a `Tick` now."""
+    return tuple(
+        a.name for a in roster.agents.values() if (at := deadline(a)) is not None and at <= now
+    )
+
+
+def check_order(specs: Iterable[AgentSpec]) -> None:
+    """Raise `InvalidError` when the agents wait for each other in a circle, with its path."""
+    graph = {spec.name: spec.after for spec in specs}
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        circle = " -> ".join(reversed(error.args[1]))
+        raise InvalidError(
+            f"cannot order the agents: they wait for each other: {circle}",
+            (f"after: must not lead back to the agent itself: {circle}",),
+        ) from error
+
+
+def _waits_for(roster: Roster, agent: Agent) -> bool:
+    others = (roster.agents.get(name) for name in agent.spec.after)
+    return any(
+        o is not None and o.phase is Phase.STARTING and o.reason is not Reason.AUTO_RESTART
+        for o in others
+    )
+
+
+def _create(roster: Roster, spec: AgentSpec, now: float) -> Decision:
+    data = {"package": spec.package, "grants": list(spec.grants)}
+    news = Announce("opmas.agent.created", f"agent/{spec.name}", data)
+    agent = Agent(spec=spec, since=now)
+    effects: tuple[Effect, ...] = (news, Prepare(spec.name))
+    if spec.desired is Desired.RUNNING:
+        queued = replace(
+            agent, phase=Phase.STARTING, reason=Reason.REQUESTED, pending=Pending.QUEUED
+        )
+        phase = {"from": agent.phase, "to": queued.phase, "reason": queued.reason}
+        agent = queued
+        effects = (*effects, Announce("opmas.agent.phase", f"agent/{spec.name}", dict(phase)))
+    return _with(roster, agent), effects
+
+
+def _change(roster: Roster, known: Agent, spec: AgentSpec, now: float) -> Decision:
+
+    changed = [
+        name
+        for name in ("package", "desired", "config", "limits", "grants", "after")
+        if getattr(spec, name) != getattr(known.spec, name)
+    ]
+    if not changed:
+        return roster, ()
+    effects: list[Effect] = [
+        Announce("opmas.agent.updated", f"agent/{spec.name}", {"changed": changed})
+    ]
+    if "config" in changed:
+        effects.append(SendConfig(spec.name))
+    if "limits" in changed:
+        effects.append(ApplyLimits(spec.name))
+    agent = replace(known, spec=spec)
+    if "desired" in changed:
+        wish = Start() if spec.desired is Desired.RUNNING else Stop()
+        agent, more = decide(agent, wish, now, roster.policy)
+        effects.extend(more)
+    return _with(roster, agent), tuple(effects)
+
+
+def _with(roster: Roster, agent: Agent) -> Roster:
+    return replace(roster, agents={**roster.agents, agent.name: agent})
