@@ -113,9 +113,19 @@ class ManagerError(BackendError):
 
 
 class SystemdError(BackendError):
-    """systemd refused, failed or does not answer."""
+    """systemd refused, failed or does not answer.
+
+    `reason` is one of: no-such-unit, masked, bad-setting, busy, refused (trying again does not
+    help as things are), unavailable, timeout (later it may).
+    """
 
     code = "systemd-unavailable"
+
+    def __init__(
+        self, message: str, problems: tuple[str, ...] = (), *, reason: str = "unavailable"
+    ) -> None:
+        super().__init__(message, problems)
+        self.reason = reason
 
 
 class StoreError(BackendError):

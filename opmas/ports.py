@@ -1,0 +1,123 @@
+"""What the manager needs from outside, as Protocols: the adapters implement them.
+
+`Units` is systemd, seen through what OPMAS does with it. Rules of that port:
+
+1. The answer of a call that makes a job reaches its caller before the `JobRemoved` of that job.
+2. The events of one unit come in the order in which systemd passed through them.
+3. Events may come twice and may be lost while the connection is; the `Resynced` that follows
+   says what holds now. Whoever listens compares, and never counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from opmas.core.unit import UnitState
+
+
+@dataclass(frozen=True, slots=True)
+class UnitChanged:
+    """The states that one unit passed through, in order; the last one holds now."""
+
+    states: tuple[UnitState, ...]
+
+    @property
+    def unit(self) -> str:
+        """The unit's name."""
+        return self.states[-1].unit
+
+
+@dataclass(frozen=True, slots=True)
+class JobRemoved:
+    """A job of an agent's unit ended, whoever asked for it.
+
+    `result`: done, canceled, timeout, failed, dependency, skipped (org.freedesktop.systemd1(5)).
+    """
+
+    unit: str
+    job_id: int
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnitGone:
+    """systemd has unloaded the unit: it is inactive, and nothing more is known of it."""
+
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resynced:
+    """All units of agents that are loaded, read afresh; `connection` is private or bus."""
+
+    states: tuple[UnitState, ...]
+    systemd_version: str
+    connection: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """systemd cannot be reached; `Resynced` follows when it can be again."""
+
+    reason: str
+
+
+UnitEvent = UnitChanged | JobRemoved | UnitGone | Resynced | Disconnected
+
+
+class Units(Protocol):
+    """The units of agents in systemd.
+
+    Every call may raise `SystemdError`; its `reason` tells a caller what to do about it.
+    """
+
+    async def start(self, unit: str) -> int:
+        """Queue a start and return its job id."""
+        ...
+
+    async def stop(self, unit: str) -> int:
+        """Queue a stop and return its job id."""
+        ...
+
+    async def restart(self, unit: str) -> int:
+        """Queue a restart and return its job id."""
+        ...
+
+    async def reset_failed(self, unit: str) -> None:
+        """Forget the unit's failure and its count of starts; fine when it is not loaded."""
+        ...
+
+    async def kill(self, unit: str, signal: int) -> None:
+        """Send a signal to every process of the unit."""
+        ...
+
+    async def set_limits(self, unit: str, limits: Mapping[str, int]) -> None:
+        """Set limits on the loaded unit until the next boot, under systemd's property names.
+
+        Known: MemoryMax, MemoryHigh, TasksMax, CPUQuotaPerSecUSec, CPUWeight.
+        """
+        ...
+
+    async def clean(self, unit: str, what: Sequence[str]) -> None:
+        """Delete the inactive unit's directories: state, cache, logs, runtime, configuration."""
+        ...
+
+    async def needs_reload(self, unit: str) -> bool:
+        """Return whether the unit's files are newer than what systemd has loaded."""
+        ...
+
+    async def reload_daemon(self) -> None:
+        """Have systemd read all unit files anew: seconds of a blocked PID 1 on a big host."""
+        ...
+
+    async def resync(self) -> None:
+        """Have all units read afresh; returns when the `Resynced` is among the events."""
+        ...
+
+    def events(self) -> AsyncIterator[UnitEvent]:
+        """Yield what happens to the units, without end; for one listener."""
+        ...
