@@ -1,0 +1,92 @@
+"""Which agent packages this host has: directories with an agent.yaml, checked.
+
+A directory below DEB_ROOT belongs to the Debian package `opmas-agent-NAME` and counts only when
+dpkg has configured it: in an apt run that installs manager and agent together, the trigger fires
+while the agent is unpacked and its conffiles are not there yet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from opmas.core.manifest import Manifest, parse_manifest
+from opmas.errors import InvalidError
+from opmas.packages.deb import PREFIX, Deb, agent_debs
+from opmas.packages.yamlfile import read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DEB_ROOT: Final = Path("/usr/lib/opmas/agents")
+MANIFEST: Final = "agent.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """An agent package on this host."""
+
+    manifest: Manifest
+    directory: str
+    digest: str  # changes with the manifest's text and with the Debian version
+    deb: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The package's name."""
+        return self.manifest.name
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A directory that holds no usable package, and all that is wrong with it."""
+
+    path: str
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The packages by name, and what was refused."""
+
+    packages: dict[str, Package]
+    refused: tuple[Refusal, ...] = ()
+
+
+def scan(roots: Iterable[str]) -> Catalogue:
+    """Return the packages below the roots; the first of a name wins. `BackendError` from dpkg."""
+    packages: dict[str, Package] = {}
+    refused = []
+    for root in map(Path, roots):
+        debs = agent_debs() if root == DEB_ROOT else None
+        for path in sorted(root.glob(f"*/{MANIFEST}")):
+            try:
+                package = _read(path, debs)
+            except InvalidError as error:
+                refused.append(Refusal(str(path), error.problems or (error.message,)))
+                continue
+            if package is not None:
+                packages.setdefault(package.name, package)
+    return Catalogue(packages, tuple(refused))
+
+
+def _read(path: Path, debs: dict[str, Deb] | None) -> Package | None:
+    folder = path.parent
+    deb = None if debs is None else debs.get(f"{PREFIX}{folder.name}")
+    if debs is not None and (deb is None or not deb.configured):
+        return None
+    manifest = parse_manifest(read_yaml(path), where=str(path))
+    if manifest.name != folder.name:
+        raise InvalidError(
+            f"cannot read {path}: the directory is not named after the package",
+            (f'name: must be "{folder.name}" like its directory, not "{manifest.name}"',),
+        )
+    version = "" if deb is None else deb.version
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InvalidError(f"cannot read {path}: {error.strerror}") from error
+    digest = hashlib.sha256(content + b"\0" + version.encode()).hexdigest()[:16]
+    return Package(manifest, str(folder), digest, None if deb is None else deb.name)
