@@ -1,1 +1,1 @@
-"""The command `opmas`."""
+"""`opmas`: the command line, a client of the manager's control socket."""

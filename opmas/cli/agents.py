@@ -1,0 +1,223 @@
+"""`opmas agent list|show|explain`: what there is to see about agents."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from opmas.cli.exits import Exit
+from opmas.cli.moments import age, local
+from opmas.cli.names import call_for_agent
+from opmas.cli.text import Cell, Palette, plural, render_fields, render_table, size, visible, wrap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from opmas.cli.session import Session, View
+
+NONE_YET: Final = (
+    "no agents yet: `opmas package list` shows what there is, `opmas agent create PACKAGE` runs it"
+)
+
+PHASE_STYLES: Final = {
+    "running": "good",
+    "reloading": "good",
+    "starting": "warn",
+    "stopping": "warn",
+    "backoff": "bad",
+    "failed": "bad",
+    "quarantined": "bad",
+    "stopped": "dim",
+    "registered": "dim",
+}
+HEALTH_STYLES: Final = {
+    "healthy": "good",
+    "degraded": "warn",
+    "unhealthy": "bad",
+    "unknown": "dim",
+}
+
+
+def needs_attention(agent: dict[str, Any]) -> bool:
+    """Return whether someone should look at the agent."""
+    return agent["phase"] in {"backoff", "failed", "quarantined"} or agent["health"] in {
+        "degraded",
+        "unhealthy",
+    }
+
+
+def list_agents(session: Session) -> Exit:
+    """Show the agents that fit the filters."""
+    args = session.args
+    agents = [
+        agent
+        for agent in session.manager.call("agent.list")["agents"]
+        if args.phase in {None, agent["phase"]} and args.package in {None, agent["package"]}
+    ]
+    filtered = bool(args.phase or args.package)
+    render = render_found_agents if filtered else render_agents
+    session.show("opmas.agent-list/v1", {"agents": agents}, render)
+    return Exit.OK
+
+
+def show_agent(session: Session) -> Exit:
+    """Show everything about one agent."""
+    agent = call_for_agent(session.manager, "agent.show", session.args.name)
+    session.show("opmas.agent/v1", agent, render_agent)
+    return Exit.OK
+
+
+def explain_agent(session: Session) -> Exit:
+    """Say why the agent is in its state."""
+    explanation = call_for_agent(session.manager, "agent.explain", session.args.name)
+    session.show("opmas.explanation/v1", explanation, render_explanation)
+    return Exit.OK
+
+
+def render_found_agents(document: dict[str, Any], view: View) -> str:
+    """Return a table of the agents that a filter left."""
+    return render_agents(document, view) if document["agents"] else "no agent fits"
+
+
+def render_agents(document: dict[str, Any], view: View) -> str:
+    """Return a table with a line for each agent."""
+    if not document["agents"]:
+        return NONE_YET
+    head = ("AGENT", "PACKAGE", "PHASE", "HEALTH", "SINCE", "MEMORY", "MESSAGE")
+    rows = [_row(agent, view) for agent in document["agents"]]
+    return render_table(head, rows, view.width, view.palette)
+
+
+def _row(agent: dict[str, Any], view: View) -> tuple[Cell, ...]:
+    return (
+        (agent["name"], "bold"),
+        (agent["package"], ""),
+        (agent["phase"], PHASE_STYLES.get(agent["phase"], "")),
+        (agent["health"], HEALTH_STYLES.get(agent["health"], "")),
+        (age(agent["since"], view.now), "dim"),
+        (size(agent["usage"]["memory_bytes"]), ""),
+        (remark(agent), ""),
+    )
+
+
+def remark(agent: dict[str, Any]) -> str:
+    """Return the one sentence about the agent that matters most now."""
+    if agent["held_by"]:
+        return f"held by {agent['held_by']}: {agent['message']}"
+    if agent["health"] in {"degraded", "unhealthy"} and agent["health_message"]:
+        return str(agent["health_message"])
+    if agent["phase"] != "running":
+        return str(agent["message"])
+    if agent["needs_restart"]:
+        return f"a change waits for `opmas agent restart {agent['name']}`"
+    return str(agent["status_text"] or "")
+
+
+def render_agent(document: dict[str, Any], view: View) -> str:
+    """Return everything about one agent, most important first."""
+    palette = view.palette
+    title = " ".join(
+        (
+            palette.paint(f"{document['name']}:", "bold"),
+            palette.paint(document["phase"], PHASE_STYLES.get(document["phase"], "")),
+            visible(f"({document['reason']}) for {age(document['since'], view.now)},"),
+            palette.paint(document["health"], HEALTH_STYLES.get(document["health"], "")),
+        )
+    )
+    sections = [
+        title,
+        wrap(document["message"], view.width, "  ") if document["message"] else "",
+        render_fields(_state_fields(document, palette), palette),
+        render_fields(_setting_fields(document), palette),
+    ]
+    return "\n".join(section for section in sections if section)
+
+
+def _state_fields(agent: dict[str, Any], palette: Palette) -> list[tuple[str, str]]:
+    main_pid = f", main PID {agent['main_pid']}" if agent["main_pid"] else ""
+    held = f", held by {agent['held_by']}" if agent["held_by"] else ""
+    restart = f"yes: `opmas agent restart {agent['name']}`" if agent["needs_restart"] else ""
+    return [
+        ("package", visible(f"{agent['package']} {agent['package_version']}")),
+        ("unit", visible(f"{agent['unit']}{main_pid}")),
+        ("wanted", visible(f"{agent['desired']}{held}")),
+        ("status", visible(agent["status_text"] or "")),
+        ("health", visible(agent["health_message"] or "")),
+        ("checks", _checks(agent["checks"], palette)),
+        ("restarts", str(agent["restarts"])),
+        ("last exit", _last_exit(agent["last_exit"])),
+        ("needs restart", restart),
+        ("uses", _usage(agent)),
+    ]
+
+
+def _checks(checks: Iterable[dict[str, Any]], palette: Palette) -> str:
+    lines = []
+    for check in checks:
+        style = HEALTH_STYLES.get(check["status"], "")
+        painted = palette.paint(check["status"], style)
+        lines.append(f"{visible(check['name'])} {painted} {visible(check['message'] or '')}")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _last_exit(last: dict[str, Any] | None) -> str:
+    if last is None:
+        return ""
+    how = {
+        "exited": f"exited with status {last['status']}",
+        "killed": f"killed by {last['signal']}",
+        "dumped": f"killed by {last['signal']}, core dumped",
+    }.get(last["code"], str(last["code"]))
+    return visible(f"{how} ({last['result']}) at {local(last['at'])}")
+
+
+def _usage(agent: dict[str, Any]) -> str:
+    usage, limits = agent["usage"], agent["limits"]
+    if usage["memory_bytes"] is None:
+        return ""
+    tasks, cpu = usage["tasks"], usage["cpu_seconds"]
+    parts = [f"{size(usage['memory_bytes'])} of {size(limits.get('memory_max'))} memory"]
+    parts += [f"{tasks} of {limits.get('tasks_max')} tasks"] if tasks is not None else []
+    parts += [f"{cpu:.1f} s of CPU time"] if cpu is not None else []
+    return ", ".join(parts)
+
+
+def _setting_fields(agent: dict[str, Any]) -> list[tuple[str, str]]:
+    metrics = agent.get("metrics") or []
+    shown = f"{plural(len(metrics), 'metric')} (--json shows them)" if metrics else ""
+    return [
+        ("limits", render_limits(agent["limits"])),
+        ("grants", visible(", ".join(agent["grants"]) or "none")),
+        ("after", visible(", ".join(agent["after"]))),
+        ("metrics", shown),
+        ("config", render_config(agent["config"])),
+        ("revision", visible(f"{agent['revision']}, changed {local(agent['updated_at'])}")),
+    ]
+
+
+def render_limits(limits: dict[str, Any]) -> str:
+    """Return limits in one line, sizes as people write them."""
+    parts = []
+    for name, value in limits.items():
+        if value is None:
+            continue
+        amount = size(value) if name.startswith("memory") else str(value)
+        parts.append(f"{name} {amount}{'%' if name == 'cpu_quota' else ''}")
+    return visible(", ".join(parts))
+
+
+def render_config(config: dict[str, Any] | None) -> str:
+    """Return a configuration as indented JSON, made visible."""
+    if not config:
+        return "the package's defaults"
+    text = json.dumps(config, indent=2, ensure_ascii=False)
+    return "\n".join(visible(line) for line in text.split("\n"))
+
+
+def render_explanation(document: dict[str, Any], view: View) -> str:
+    """Return the summary, the sentences and what comes next."""
+    summary = wrap(document["summary"], view.width)
+    title = "\n".join(view.palette.paint(line, "bold") for line in summary.split("\n"))
+    sentences = [wrap(sentence, view.width, "  ") for sentence in document["sentences"]]
+    after = wrap(f"Next: {document['next']}", view.width, "  ") if document["next"] else ""
+    return "\n".join(part for part in (title, *sentences, after) if part)

@@ -1,0 +1,151 @@
+"""`opmas agent create|update`: the whole of an agent is put to the manager in one request.
+
+What a package needs beyond the closed sandbox is shown with its explanation before it is
+granted: by a question on a terminal, by --grant elsewhere.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from opmas.cli.agents import PHASE_STYLES
+from opmas.cli.agreement import agreed_grants
+from opmas.cli.changes import changed_config, changed_limits, own_limits
+from opmas.cli.control import runs, wait_seconds
+from opmas.cli.exits import Exit, UsageError
+from opmas.cli.names import call_for_agent, call_for_package
+from opmas.cli.plan import make_plan, render_plan
+from opmas.cli.progress import for_each
+from opmas.cli.text import visible
+
+if TYPE_CHECKING:
+    from opmas.cli.session import Session, View
+    from opmas.client.control import ManagerClient
+
+STEP: Final = 5.0  # seconds of one long-poll
+UNSETTLED: Final = {"registered", "starting", "stopping", "reloading"}
+
+
+def create_agent(session: Session) -> Exit:
+    """Create an agent, and wait until it runs."""
+    args = session.args
+    package_name = args.package or args.name
+    if package_name is None:
+        raise UsageError(
+            "cannot create an agent: say from which package",
+            ("`opmas package list` shows them; `opmas agent create PACKAGE` creates one",),
+        )
+    name = args.name or package_name
+    package = call_for_package(session.manager, "package.show", package_name)
+    wanted = {
+        "name": name,
+        "package": package_name,
+        "desired": "stopped" if args.stopped else "running",
+        "config": changed_config({}, args),
+        "limits": changed_limits({}, args.limits),
+        "after": args.after or [],
+        "create_only": True,
+    }
+    if args.dry_run:
+        return _show_plan(session, wanted, package, None)
+    wanted["grants"] = agreed_grants(session, f'create agent "{name}"', package, ())
+    agent = _put(session, wanted)
+    session.show("opmas.agent/v1", agent, render_created)
+    return Exit.OK if runs(agent) or args.stopped or args.no_wait else Exit.FAILED
+
+
+def update_agent(session: Session) -> Exit:
+    """Change what the options name, and leave the rest of the agent as it is."""
+    args = session.args
+    given = (args.config_file, args.sets, args.unsets, args.limits, args.grants, args.after)
+    if not (any(given) or args.package or args.stopped or args.grant_all):
+        raise UsageError(
+            f'cannot update agent "{args.name}": nothing to change was named',
+            ("see `opmas agent update --help`",),
+        )
+    before = call_for_agent(session.manager, "agent.show", args.name)
+    old = call_for_package(session.manager, "package.show", before["package"])
+    package = call_for_package(session.manager, "package.show", args.package or before["package"])
+    wanted = {
+        "name": args.name,
+        "package": package["name"],
+        "desired": "stopped" if args.stopped else before["desired"],
+        "config": changed_config(before["config"] or {}, args),
+        "limits": changed_limits(own_limits(before, old), args.limits),
+        "after": args.after or before["after"],
+        "expect": before["revision"],
+    }
+    if args.dry_run:
+        return _show_plan(session, wanted, package, before)
+    granted = tuple(before["grants"])
+    wanted["grants"] = agreed_grants(session, f'update agent "{args.name}"', package, granted)
+    session.show("opmas.agent/v1", _put(session, wanted), render_updated)
+    return Exit.OK
+
+
+def _show_plan(
+    session: Session,
+    wanted: dict[str, Any],
+    package: dict[str, Any],
+    before: dict[str, Any] | None,
+) -> Exit:
+    args = session.args
+    granted = {*(before["grants"] if before else ()), *(args.grants or ())}
+    if args.grant_all:
+        granted |= {need["name"] for need in package["needs"]}
+    session.show("opmas.agent-plan/v1", make_plan(wanted, package, granted, before), render_plan)
+    return Exit.OK
+
+
+def _put(session: Session, wanted: dict[str, Any]) -> dict[str, Any]:
+    wait, author = wait_seconds(session), session.author
+
+    def work(manager: ManagerClient, _name: str) -> dict[str, Any]:
+        agent = call_for_agent(manager, "agent.put", author=author, **wanted)
+        return _settled(manager, agent, wait) if wait else agent
+
+    [outcome] = for_each(session, [wanted["name"]], work)
+    if outcome.error:
+        raise outcome.error
+    return outcome.answer or {}
+
+
+def _settled(manager: ManagerClient, agent: dict[str, Any], wait: float) -> dict[str, Any]:
+    """Return the agent once its phase is no passing one, or as it is when the time is over."""
+    name, deadline = agent["name"], time.monotonic() + wait
+    last = manager.call("event.list", limit=1)["last"]
+    agent = manager.call("agent.show", name=name)
+    while _is_unsettled(agent) and (left := deadline - time.monotonic()) > 0:
+        step = min(left, STEP)
+        last = manager.call("event.list", after=last, agent=name, wait=step)["last"]
+        agent = manager.call("agent.show", name=name)
+    return agent
+
+
+def _is_unsettled(agent: dict[str, Any]) -> bool:
+    if agent["phase"] == "registered":
+        return bool(agent["desired"] == "running")
+    return agent["phase"] in UNSETTLED
+
+
+def render_created(document: dict[str, Any], view: View) -> str:
+    """Return what became of a new agent."""
+    return _render_put(document, view, "created")
+
+
+def render_updated(document: dict[str, Any], view: View) -> str:
+    """Return what became of a changed agent."""
+    return _render_put(document, view, "updated")
+
+
+def _render_put(agent: dict[str, Any], view: View, verb: str) -> str:
+    phase = view.palette.paint(agent["phase"], PHASE_STYLES.get(agent["phase"], ""))
+    line = f"{view.palette.paint(agent['name'] + ':', 'bold')} {verb}, {phase}"
+    if agent["desired"] == "running" and not runs(agent):
+        line += f": {visible(agent['message'])}"
+        line += f"\n  `opmas agent explain {visible(agent['name'])}` says why"
+    if agent["needs_restart"]:
+        line += f"\n  the change waits for `opmas agent restart {shlex.quote(agent['name'])}`"
+    return line

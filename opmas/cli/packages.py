@@ -1,0 +1,105 @@
+"""`opmas package list|show|scan`: the code that agents are made from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from opmas.cli.agents import render_config, render_limits
+from opmas.cli.exits import Exit
+from opmas.cli.names import call_for_package
+from opmas.cli.text import Cell, Palette, render_fields, render_table, visible, wrap
+
+if TYPE_CHECKING:
+    from opmas.cli.session import Session, View
+
+
+NAMED: Final = 3  # agents that fit a table's cell by name
+
+
+def list_packages(session: Session) -> Exit:
+    """Show the packages on this host."""
+    session.show("opmas.package-list/v1", session.manager.call("package.list"), render_packages)
+    return Exit.OK
+
+
+def show_package(session: Session) -> Exit:
+    """Show one package with its needs and defaults."""
+    package = call_for_package(session.manager, "package.show", session.args.name)
+    session.show("opmas.package/v1", package, render_package)
+    return Exit.OK
+
+
+def scan_packages(session: Session) -> Exit:
+    """Read the package directories again; the code says whether a package was refused."""
+    found = session.manager.call("package.scan")
+    session.show("opmas.package-scan/v1", found, render_scan)
+    return Exit.FAILED if found["refused"] else Exit.OK
+
+
+def render_packages(document: dict[str, Any], view: View) -> str:
+    """Return a table with a line for each package."""
+    if not document["packages"]:
+        return "no agent packages yet: `apt install opmas-agent-hostwatch`, then look again"
+    head = ("PACKAGE", "VERSION", "STATE", "AGENTS", "NEEDS", "SUMMARY")
+    rows = [_row(package) for package in document["packages"]]
+    return render_table(head, rows, view.width, view.palette)
+
+
+def _row(package: dict[str, Any]) -> tuple[Cell, ...]:
+    agents = package["agents"]
+    shown = ", ".join(agents) if len(agents) <= NAMED else f"{len(agents)} agents"
+    return (
+        (package["name"], "bold"),
+        (package["version"], ""),
+        (package["state"], "good" if package["state"] == "ready" else "bad"),
+        (shown or "-", ""),
+        (", ".join(need["name"] for need in package["needs"]) or "-", ""),
+        (package["summary"], ""),
+    )
+
+
+def render_package(document: dict[str, Any], view: View) -> str:
+    """Return everything about one package."""
+    palette = view.palette
+    style = "good" if document["state"] == "ready" else "bad"
+    name = palette.paint(document["name"], "bold")
+    state = palette.paint(document["state"], style)
+    source = document["deb"] or document["source"]
+    manifest = document.get("manifest") or {}
+    defaults = (manifest.get("config") or {}).get("defaults") or {}
+    fields = [
+        ("runtime", visible(document["runtime"])),
+        ("from", visible(f"{source}, {document['path']}")),
+        ("agents", visible(", ".join(document["agents"]) or "none")),
+        ("needs", render_needs(document["needs"], palette) or "nothing beyond the sandbox"),
+        ("limits", render_limits(document["limits"])),
+        ("defaults", render_config(defaults) if defaults else ""),
+    ]
+    return "\n".join(
+        (
+            f"{name} {visible(document['version'])}: {state}",
+            wrap(document["summary"], view.width, "  "),
+            render_fields(fields, palette),
+        )
+    )
+
+
+def render_needs(needs: list[dict[str, Any]], palette: Palette) -> str:
+    """Return needs with their explanations, one a line."""
+    room = max((len(visible(need["name"])) for need in needs), default=0)
+    lines = []
+    for need in needs:
+        name = palette.paint(visible(need["name"]).ljust(room), "warn")
+        lines.append(f"{name}  {visible(need['explanation'])}")
+    return "\n".join(lines)
+
+
+def render_scan(document: dict[str, Any], view: View) -> str:
+    """Return what the scan found that was not known before, and what it refused."""
+    lines = []
+    for kind, style in (("added", "good"), ("changed", "warn"), ("removed", "warn")):
+        lines += [f"{view.palette.paint(kind, style)} {visible(name)}" for name in document[kind]]
+    for refused in document["refused"]:
+        lines.append(f"{view.palette.paint('refused', 'bad')} {visible(refused['path'])}")
+        lines += [f"  {visible(problem)}" for problem in refused["problems"]]
+    return "\n".join(lines) or "nothing changed"
