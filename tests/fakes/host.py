@@ -228,7 +228,7 @@ class FakeHost:
         """Answer `package.scan`: nothing ever changes here."""
         return {"added": [], "changed": [], "removed": [], "refused": []}
 
-    def event_list(  # noqa: PLR0917 - the wire's own names
+    def event_list(
         self,
         after: int | None = None,
         limit: int = PAGE,

@@ -1,0 +1,160 @@
+"""`/v1/agents`: the agents of this host, what is wanted of them and how they do.
+
+The entity tag is the revision of what the operator wrote, not of what is observed: it guards
+writes (`If-Match`), and a GET is never answered with 304.
+"""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from flask import jsonify, request
+
+from opmas.api import query
+from opmas.api.access import author
+from opmas.api.documents import mapping, read_members, read_query, word
+from opmas.api.problems import problem
+from opmas.core import fields
+from opmas.core.agent import Desired, Phase
+from opmas.errors import RequestError, RevisionError, UnknownAgentError, UnknownPackageError
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from opmas.api.context import Api
+
+SETTLED: Final = frozenset(
+    {Phase.RUNNING, Phase.STOPPED, Phase.BACKOFF, Phase.FAILED, Phase.QUARANTINED}
+)
+MEMBERS: Final = {
+    "package": word,
+    "config": mapping,
+    "limits": mapping,
+    "grants": fields.each(word),
+    "desired": fields.one_of(Desired),
+    "after": fields.each(word),
+}
+REVISION: Final = re.compile(r'"([0-9]{1,15})"')
+
+
+def index(api: Api) -> Response:
+    """Answer GET of all."""
+    read_query({})
+    return jsonify(api.manager.call("agent.list"))
+
+
+def show(api: Api, name: str) -> Response:
+    """Answer GET of one."""
+    read_query({})
+    return _agent(api.manager.call("agent.show", name=name))
+
+
+def explain(api: Api, name: str) -> Response:
+    """Answer GET of why the agent is in its state."""
+    read_query({})
+    return jsonify(api.manager.call("agent.explain", name=name))
+
+
+def put(api: Api, name: str) -> Response:
+    """Answer PUT: create the agent, or replace what is wanted of it."""
+    read_query({})
+    body = read_members(MEMBERS, needed=frozenset({"package"}))
+    try:
+        agent = api.manager.call(
+            "agent.put", name=name, author=author(), **body, **_conditions(api, name)
+        )
+    except UnknownPackageError as error:
+        return problem(error, HTTPStatus.UNPROCESSABLE_ENTITY)  # the resource itself is known
+    if agent["revision"] == 1:
+        answer = _agent(agent, HTTPStatus.CREATED)
+        answer.headers["Location"] = f"/v1/agents/{name}"
+        return answer
+    return _agent(agent)
+
+
+def delete(api: Api, name: str) -> Response:
+    """Answer DELETE."""
+    asked = read_query({"purge": query.flag, "wait": query.seconds})
+    read_members({})
+    _check_revision(api, name)
+    return jsonify(_waiting(api, "agent.remove", name=name, author=author(), **asked))
+
+
+def start(api: Api, name: str) -> Response:
+    """Answer POST of start."""
+    return _operate(api, "agent.start", name)
+
+
+def stop(api: Api, name: str) -> Response:
+    """Answer POST of stop."""
+    return _operate(api, "agent.stop", name)
+
+
+def restart(api: Api, name: str) -> Response:
+    """Answer POST of restart."""
+    return _operate(api, "agent.restart", name)
+
+
+def _operate(api: Api, method: str, name: str) -> Response:
+    asked = read_query({"wait": query.seconds})
+    read_members({})
+    _check_revision(api, name)
+    agent = _waiting(api, method, name=name, author=author(), **asked)
+    is_done = bool(asked.get("wait")) and agent["phase"] in SETTLED
+    return _agent(agent, HTTPStatus.OK if is_done else HTTPStatus.ACCEPTED)
+
+
+def _waiting(api: Api, method: str, **params: Any) -> dict[str, Any]:
+    if not params.get("wait"):
+        return api.manager.call(method, **params)
+    with api.places.one():
+        return api.manager.call(method, **params)
+
+
+def _agent(agent: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> Response:
+    answer = jsonify(agent)
+    answer.status_code = status.value
+    answer.headers["ETag"] = f'"{agent["revision"]}"'
+    return answer
+
+
+def _conditions(api: Api, name: str) -> dict[str, Any]:
+    """Return what `If-Match` and `If-None-Match` demand of a PUT."""
+    none_match = request.headers.get("If-None-Match")
+    if none_match not in {None, "*"}:
+        raise RequestError("cannot read If-None-Match: it is `*` here: create, replace nothing")
+    if none_match and "If-Match" in request.headers:
+        raise RequestError("cannot meet If-Match and If-None-Match at once: send one of them")
+    if none_match:
+        return {"create_only": True}
+    expected = _expected()
+    if expected == "*":
+        try:
+            return {"expect": api.manager.call("agent.show", name=name)["revision"]}
+        except UnknownAgentError as error:
+            raise RevisionError(f'cannot change agent "{name}": there is none') from error
+    return {} if expected is None else {"expect": int(expected)}
+
+
+def _check_revision(api: Api, name: str) -> None:
+    """Refuse what `If-Match` forbids; the manager checks it itself only when it writes."""
+    expected = _expected()
+    if expected in {None, "*"}:
+        return
+    revision = api.manager.call("agent.show", name=name)["revision"]
+    if str(revision) != expected:
+        raise RevisionError(
+            f'cannot change agent "{name}": it is at revision {revision}, not {expected}'
+        )
+
+
+def _expected() -> str | None:
+    written = request.headers.get("If-Match")
+    if written in {None, "*"}:
+        return written
+    found = REVISION.fullmatch(str(written))
+    if found is None:
+        raise RequestError('cannot read If-Match: it is a revision such as `"3"`, or `*`')
+    return str(int(found[1]))

@@ -1,0 +1,34 @@
+"""The way from the API to the manager: one connection a thread, one word for "away"."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from opmas.client.control import ManagerClient
+from opmas.errors import AccessDeniedError, ManagerError
+
+
+class Manager:
+    """Calls the manager's methods from any thread; raises what the manager names."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        self._path = path
+        self._timeout = timeout
+        self._of_thread = threading.local()
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """Return the result of the method; parameters that are None are left out."""
+        client = getattr(self._of_thread, "client", None)
+        if client is None:
+            client = self._of_thread.client = self.connect()
+        given = {name: value for name, value in params.items() if value is not None}
+        try:
+            return dict(client.call(method, **given))
+        except AccessDeniedError as error:
+            # The socket refuses this process, not the client who asked.
+            raise ManagerError(error.message) from error
+
+    def connect(self) -> ManagerClient:
+        """Return a connection of the caller's own."""
+        return ManagerClient(self._path, self._timeout)

@@ -1,0 +1,45 @@
+"""The table of resources: path, method, handler, permission. A new resource is a line here.
+
+A handler decodes the request, asks the manager and encodes its answer; it gets the `Api` and
+the variables of the path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from opmas.api import agents, events, health, host, packages
+from opmas.api.access import Permission
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask import Response
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One method of one path."""
+
+    method: str
+    path: str
+    handler: Callable[..., Response]
+    permission: Permission
+
+
+RESOURCES: Final = (
+    Resource("GET", "/v1/health", health.show, Permission.NONE),
+    Resource("GET", "/v1/host", host.show, Permission.HOST_READ),
+    Resource("GET", "/v1/agents", agents.index, Permission.AGENTS_READ),
+    Resource("GET", "/v1/agents/<name>", agents.show, Permission.AGENTS_READ),
+    Resource("PUT", "/v1/agents/<name>", agents.put, Permission.AGENTS_WRITE),
+    Resource("DELETE", "/v1/agents/<name>", agents.delete, Permission.AGENTS_WRITE),
+    Resource("GET", "/v1/agents/<name>/explain", agents.explain, Permission.AGENTS_READ),
+    Resource("POST", "/v1/agents/<name>/start", agents.start, Permission.AGENTS_OPERATE),
+    Resource("POST", "/v1/agents/<name>/stop", agents.stop, Permission.AGENTS_OPERATE),
+    Resource("POST", "/v1/agents/<name>/restart", agents.restart, Permission.AGENTS_OPERATE),
+    Resource("GET", "/v1/packages", packages.index, Permission.PACKAGES_READ),
+    Resource("GET", "/v1/packages/<name>", packages.show, Permission.PACKAGES_READ),
+    Resource("GET", "/v1/events", events.index, Permission.EVENTS_READ),
+)
