@@ -1,0 +1,123 @@
+"""What is in the packages, looked at from outside."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from opmas.version import VERSION
+from tests.lab import Host
+from tests.system.install import NAMES
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def output(*argv: str | Path) -> str:
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+
+def files_of(deb: Path) -> set[str]:
+    rows = output("dpkg-deb", "--contents", deb).splitlines()
+    return {row.split(None, 5)[5].removeprefix(".") for row in rows if row[0] == "-"}
+
+
+def deb_of(debs: Path, name: str) -> Path:
+    (found,) = debs.glob(f"{name}_*.deb")
+    return found
+
+
+def test_dist_has_the_packages_of_this_version_and_no_other(debs: Path) -> None:
+    found = sorted(path.name for path in debs.glob("*.deb"))
+
+    assert found == sorted(f"{name}_{VERSION}_all.deb" for name in NAMES)
+
+
+def test_lintian_has_no_complaint(debs: Path) -> None:
+    done = subprocess.run(
+        ["lintian", "--allow-root", "--tag-display-limit=0", *debs.glob("*.deb")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout == ""
+    assert done.returncode == 0
+
+
+def test_every_module_of_the_program_is_in_one_package(debs: Path) -> None:
+    tree = f"/usr/lib/opmas/{VERSION}"
+    public = "/usr/lib/python3/dist-packages"
+    shipped = [file for deb in debs.glob("*.deb") for file in files_of(deb)]
+    sources = output("git", "-C", ROOT, "ls-files", "opmas/*.py", "opmas/*.sql").split()
+
+    at = {
+        source: sum(file in {f"{tree}/{source}", f"{public}/{source}"} for file in shipped)
+        for source in sources
+        if not source.startswith("opmas/agents/")
+    }
+
+    assert {source for source, count in at.items() if count == 0} == set()
+    assert {source for source, count in at.items() if count > 1} == {
+        "opmas/__init__.py",
+        "opmas/version.py",
+    }
+
+
+def test_the_manager_brings_the_pages_of_its_manual(debs: Path) -> None:
+    files = files_of(deb_of(debs, "opmas-manager"))
+
+    pages = {"man1/opmas.1", "man8/opmas-manager.8", "man5/agent.yaml.5", "man5/opmas.yaml.5"}
+    assert {f"/usr/share/man/{page}.gz" for page in pages} <= files
+
+
+def test_the_sdk_works_from_its_package_alone(debs: Path, tmp_path: Path) -> None:
+    output("dpkg-deb", "--extract", deb_of(debs, "python3-opmas-agent"), tmp_path)
+    modules = sorted((ROOT / "opmas" / "agent").rglob("*.py"))
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in modules]
+    code = f"""
+import importlib, sys
+sys.path.insert(0, {str(tmp_path / "usr/lib/python3/dist-packages")!r})
+for name in {[name for name in names if not name.endswith("__main__")]!r}:
+    importlib.import_module(name)
+"""
+
+    done = subprocess.run(
+        ["/usr/bin/python3", "-I", "-c", code], capture_output=True, text=True, check=False
+    )
+
+    assert done.stderr == ""
+
+
+def test_an_agent_package_has_only_its_directory(debs: Path) -> None:
+    files = files_of(deb_of(debs, "opmas-agent-hostwatch"))
+
+    outside = {file for file in files if not file.startswith("/usr/lib/opmas/agents/hostwatch/")}
+    assert all(file.startswith(("/usr/share/doc/", "/usr/share/python3/")) for file in outside)
+
+
+def test_a_build_that_is_fresh_is_reused(debs: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in debs.glob("*.deb")}
+
+    text = output(ROOT / "packaging/build", "--reuse")
+
+    assert "fresh" in text
+    assert {path: path.stat().st_mtime_ns for path in debs.glob("*.deb")} == before
+
+
+def test_systemd_finds_nothing_to_say_about_the_units(shared_host: Host) -> None:
+    units = shared_host.run("sh", "-c", "ls /lib/systemd/system/opmas*").stdout.split()
+    instances = [unit.replace("@.", "@x.") for unit in units]
+
+    done = shared_host.run("systemd-analyze", "verify", "--recursive-errors=no", *instances)
+
+    assert done.stdout + done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("unit", "most"),
+    [("opmas-manager.service", 20), ("opmas-api.service", 15), ("opmas-agent@x.service", 15)],
+)
+def test_the_sandboxes_are_tight(shared_host: Host, unit: str, most: int) -> None:
+    done = shared_host.run("systemd-analyze", "security", f"--threshold={most}", unit, check=False)
+
+    assert done.returncode == 0, done.stdout
