@@ -1,0 +1,225 @@
+"""An agent as systemd sees it: the drop-ins of its unit and of its health check.
+
+The drop-in says only what is the agent's own: its program, its limits, its timeouts, and the
+parts of the sandbox that its package asks for *and* an admin granted. All else is in the
+templates units/opmas-agent@.service and units/opmas-probe@.service.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from opmas.core.agent import AgentSpec, check_name, unit_name
+from opmas.core.capability import OPENED
+from opmas.core.limits import effective_limits
+from opmas.core.manifest import HealthCheck, Manifest, Network, Proc, Runtime, Sandbox
+from opmas.core.needs import granted_sandbox
+from opmas.core.unitsyntax import Setting, render_unit
+from opmas.errors import InvalidError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# What ProtectHome=yes hides (systemd.exec(5)).
+HOMES: Final = ("/home/", "/root/", "/run/user/")
+TEMPORARY: Final = ("/tmp/", "/var/tmp/")  # noqa: S108 - the names of what PrivateTmp=yes hides
+USER_LENGTH: Final = 31  # of a user's name, systemd's strict rule
+
+_FAMILIES: Final = {
+    Network.NONE: (),
+    Network.OBSERVE: ("AF_NETLINK",),
+    Network.LOOPBACK: ("AF_NETLINK", "AF_INET", "AF_INET6"),
+    Network.FULL: ("AF_NETLINK", "AF_INET", "AF_INET6"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the agent's package, its credential and its interpreter are on this host."""
+
+    package_dir: str
+    credential_path: str
+    python: str = "/usr/bin/python3"
+    pythonpath: str | None = None
+
+
+def render_dropin(spec: AgentSpec, manifest: Manifest, place: Place) -> str:
+    """Return the text of the drop-in of the agent's unit, or raise `InvalidError`."""
+    name = check_name(spec.name)
+    limits = effective_limits(spec, manifest)
+    timeouts = manifest.timeouts
+    after = [unit_name(check_name(other)) for other in _after(spec, manifest)]
+    service = [
+        ("Type", (str(manifest.service),)),
+        ("User", (user_name(name),)),
+        ("ExecStart", ()),
+        ("ExecStart", agent_command(manifest, place)),
+        *_python_path(manifest, place),
+        ("LoadCredential", (f"config.json:{place.credential_path}",)),
+        ("MemoryMax", (str(limits.memory_max),)),
+        ("MemoryHigh", (str(limits.memory_high),)),
+        ("TasksMax", (str(limits.tasks_max),)),
+        ("CPUQuota", (f"{limits.cpu_quota}%",)),
+        ("CPUWeight", (str(limits.cpu_weight),)),
+        ("TimeoutStartSec", (str(timeouts.start),)),
+        ("TimeoutStopSec", (str(timeouts.stop),)),
+        ("WatchdogSec", (str(timeouts.watchdog),)),
+        *_widenings(granted_sandbox(manifest.sandbox, spec.grants), _hidden(manifest, place)),
+    ]
+    unit = [Setting("Unit", "Description", (_description(name, manifest),))]
+    if after:
+        unit.append(Setting("Unit", "After", tuple(after)))
+    return render_unit(
+        _header(unit_name(name)), [*unit, *(Setting("Service", *each) for each in service)]
+    )
+
+
+def probe_unit_name(agent: str) -> str:
+    """Return the systemd unit that runs the agent's health check."""
+    return f"opmas-probe@{agent}.service"
+
+
+def render_probe_dropin(spec: AgentSpec, manifest: Manifest, place: Place) -> str:
+    """Return the text of the drop-in of the agent's health check, which the manifest has."""
+    name = check_name(spec.name)
+    check = manifest.health_check
+    if check is None:
+        raise InvalidError(f'cannot render a health check: package "{manifest.name}" has none')
+    # our own probe keeps the time itself and says what was late; a second for the interpreter
+    timeout = check.timeout + int(not check.command)
+    program, *arguments = _probe_command(check, place)
+    service = [
+        ("User", (user_name(name),)),
+        ("ExecStart", ()),
+        ("ExecStart", (f"-{program}", *arguments)),
+        *([] if check.command else _environment(place)),
+        ("TimeoutStartSec", (str(timeout),)),
+        *_widenings(granted_sandbox(manifest.sandbox, spec.grants), _hidden(manifest, place)),
+    ]
+    return render_unit(
+        _header(probe_unit_name(name)), [Setting("Service", *each) for each in service]
+    )
+
+
+def _probe_command(check: HealthCheck, place: Place) -> tuple[str, ...]:
+    if check.command:
+        return _program(check.command, place)
+    kind, target = ("http", check.http) if check.http else ("tcp", check.tcp)
+    probe = (place.python, "-sP", "-m", "opmas.agent.probe")
+    return _program((*probe, kind, target, str(check.timeout)), place)
+
+
+def user_name(agent: str) -> str:
+    """Return the user as which the agent and its health check run, made by systemd.
+
+    Without a name of its own each of the two units would get another user, and neither could
+    read the other's files.
+    """
+    name = f"_opmas-{agent}"
+    if len(name) <= USER_LENGTH:
+        return name
+    mark = hashlib.sha256(agent.encode()).hexdigest()[:8]
+    return f"{name[: USER_LENGTH - 9]}-{mark}"
+
+
+def agent_command(manifest: Manifest, place: Place) -> tuple[str, ...]:
+    """Return the program of the agent and its arguments."""
+    if manifest.runtime is Runtime.EXEC:
+        return _program(manifest.command, place)
+    # -s -P: neither the user's site directory nor the working directory is imported from
+    sdk = (place.python, "-sP", "-m", "opmas.agent")
+    return _program((*sdk, "--path", place.package_dir, manifest.entry), place)
+
+
+def _program(command: tuple[str, ...], place: Place) -> tuple[str, ...]:
+    program = command[0] if command else ""
+    if program.startswith("./"):
+        program = f"{place.package_dir}/{program[2:]}"
+    # after "/" none of systemd's prefixes (@ - : + !) is one; "$" is a variable in argv[0] only
+    if not program.startswith("/") or "$" in program:
+        raise InvalidError(f'cannot run "{program}": it is not the absolute path of a program')
+    return (program, *command[1:])
+
+
+def _header(unit: str) -> str:
+    return (
+        f"Written by opmas-manager for {unit}: it is replaced at every change.\n"
+        "Change the agent with opmas(1). To override a setting of systemd, add a drop-in:\n"
+        f"systemctl edit {unit}"
+    )
+
+
+def _description(name: str, manifest: Manifest) -> str:
+    return f"OPMAS agent {name}: {manifest.summary} ({manifest.name} {manifest.version})"
+
+
+def _after(spec: AgentSpec, manifest: Manifest) -> list[str]:
+    # a package may name the agent that happens to be this one: no unit is ordered after itself
+    return [name for name in dict.fromkeys((*manifest.after, *spec.after)) if name != spec.name]
+
+
+Lines = list[tuple[str, tuple[str, ...]]]
+
+
+def _python_path(manifest: Manifest, place: Place) -> Lines:
+    return _environment(place) if manifest.runtime is Runtime.PYTHON else []
+
+
+def _environment(place: Place) -> Lines:
+    return [("Environment", (f"PYTHONPATH={place.pythonpath}",))] if place.pythonpath else []
+
+
+def _hidden(manifest: Manifest, place: Place) -> tuple[str, ...]:
+    """Return the directories of the agent's own code that ProtectHome= would hide."""
+    paths = [place.package_dir]
+    if place.pythonpath and manifest.runtime is Runtime.PYTHON:
+        paths += place.pythonpath.split(":")
+    return tuple(path for path in dict.fromkeys(paths) if path.startswith(HOMES))
+
+
+def _widenings(sandbox: Sandbox, code: tuple[str, ...]) -> Lines:
+    return [
+        *_network(sandbox.network),
+        *([("ProcSubset", ("all",))] if sandbox.proc is Proc.HOST else []),
+        *([("InaccessiblePaths", ())] if sandbox.bus else []),
+        *_paths(sandbox, code),
+        *_capabilities(sandbox.capabilities),
+        *([("SupplementaryGroups", sandbox.groups)] if sandbox.groups else []),
+    ]
+
+
+def _network(network: Network) -> Iterator[tuple[str, tuple[str, ...]]]:
+    if network is Network.NONE:
+        return
+    yield "PrivateNetwork", ("no",)
+    yield "RestrictAddressFamilies", _FAMILIES[network]
+    if network is Network.LOOPBACK:
+        yield "IPAddressAllow", ("localhost",)
+    if network is Network.FULL:
+        yield "IPAddressDeny", ()
+
+
+def _paths(sandbox: Sandbox, code: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    # an empty tmpfs in the place of the homes can hold what is bound into it
+    if any(path.startswith(HOMES) for path in (*sandbox.read, *sandbox.write, *code)):
+        yield "ProtectHome", ("tmpfs",)
+    # "-": a path that isn't there yet doesn't keep the agent from starting
+    for path in (*code, *sandbox.read):
+        yield "BindReadOnlyPaths", (f"-{path}",)
+    for path in sandbox.write:
+        hidden = path.startswith((*HOMES, *TEMPORARY))
+        yield "BindPaths" if hidden else "ReadWritePaths", (f"-{path}",)
+
+
+def _capabilities(names: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    if not names:
+        return
+    yield "CapabilityBoundingSet", names
+    yield "AmbientCapabilities", names
+    # in a user namespace of its own a capability has no power over the host
+    yield "PrivateUsers", ("no",)
+    opened = dict.fromkeys(each for name in names for each in OPENED.get(name, ()))
+    for key, value in opened:
+        yield key, (value,)
