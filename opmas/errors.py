@@ -115,8 +115,8 @@ class ManagerError(BackendError):
 class SystemdError(BackendError):
     """systemd refused, failed or does not answer.
 
-    `reason` is one of: no-such-unit, masked, bad-setting, busy, refused (trying again does not
-    help as things are), unavailable, timeout (later it may).
+    `reason` is one of: no-such-unit, masked, bad-setting, refused (trying again does not help as
+    things are), busy, unavailable, timeout (later it may).
     """
 
     code = "systemd-unavailable"
