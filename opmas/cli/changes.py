@@ -35,30 +35,16 @@ def changed_config(config: dict[str, Any], args: argparse.Namespace) -> dict[str
 
 def read_config(path: str) -> dict[str, Any]:
     """Return the mapping in a YAML or JSON file; `-` is standard input."""
-    import yaml
+    from opmas.packages.yamlfile import parse_yaml, read_yaml
 
-    shown = "standard input" if path == "-" else path
-    try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InvalidError(f"cannot read {shown}: {(reason or str(error)).lower()}") from error
-    try:
-        found = yaml.safe_load(text)  # JSON is YAML
-    except yaml.YAMLError as error:
-        raise InvalidError(f"cannot read {shown}: {_fault(error)}") from error
+    stdin = path == "-"
+    shown = "standard input" if stdin else path
+    found = parse_yaml(sys.stdin.read(), where=shown) if stdin else read_yaml(Path(path))
     if found is None:
         return {}
     if not isinstance(found, dict):
         raise InvalidError(f"cannot use {shown}: it must hold names and values, such as a: 1")
     return found
-
-
-def _fault(error: Exception) -> str:
-    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
-    if mark is None:
-        return str(error).replace("\n", " ")
-    return f"line {mark.line + 1}, column {mark.column + 1}: {problem or 'not YAML'}"
 
 
 def parse_value(text: str) -> Any:
@@ -92,13 +78,31 @@ def _unset(config: dict[str, Any], key: str) -> None:
 
 
 def own_limits(agent: dict[str, Any], package: dict[str, Any]) -> dict[str, Any]:
-    """Return the agent's own limits: the effective ones that are not its package's."""
-    given = package["limits"]
-    return {
-        name: value
-        for name, value in agent["limits"].items()
-        if value is not None and value != given.get(name)
-    }
+    """Return the agent's own limits: the effective ones that no other layer gives.
+
+    The layers are those of opmas.core.limits: the template's, the package's, the agent's.
+    """
+    from opmas.core.limits import DEFAULT_LIMITS
+
+    given = {name: getattr(DEFAULT_LIMITS, name) for name in LIMITS}
+    given |= _layer(package["limits"])
+    given["memory_high"] = min(given["memory_high"], given["memory_max"])
+    own = {name: agent["limits"].get(name) for name in LIMITS}
+    own = {name: value for name, value in own.items() if value not in {None, given[name]}}
+    if own.get("memory_high") == _derived(own.get("memory_max", 0)):
+        del own["memory_high"]  # it follows from memory_max, and from the next one
+    return own
+
+
+def _layer(limits: dict[str, Any]) -> dict[str, Any]:
+    layer = {name: value for name, value in limits.items() if value is not None}
+    if "memory_max" in layer:
+        layer.setdefault("memory_high", _derived(layer["memory_max"]))
+    return layer
+
+
+def _derived(memory_max: int) -> int:
+    return memory_max * 3 // 4
 
 
 def changed_limits(limits: dict[str, Any], texts: list[str] | None) -> dict[str, Any]:

@@ -61,9 +61,16 @@ class UsageError(OpmasError):
     code = "usage"
 
 
+class FailedError(OpmasError):
+    """It was tried and did not work."""
+
+    code = "failed"
+
+
 # The first class that fits decides, so the special ones stand before their bases.
 _BY_CLASS: Final = (
     (UsageError, Exit.USAGE),
+    (FailedError, Exit.FAILED),
     (UnknownAgentError, Exit.NOT_FOUND),
     (UnknownPackageError, Exit.NOT_FOUND),
     (ManagerError, Exit.MANAGER_UNAVAILABLE),

@@ -52,12 +52,6 @@ def _ended(words: list[str]) -> Exit:
 
 
 def _run(words: list[str]) -> Exit:
-    if "token" in words:
-        from opmas.cli import tokens
-
-        # its options are the API's, which this parser does not know
-        if (for_api := tokens.token_words(words)) is not None:
-            tokens.become_api(for_api)
     args = parse(words)
     args.words = words
     if args.command is None:

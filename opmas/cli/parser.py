@@ -110,6 +110,8 @@ def _group(nouns: Any, name: str) -> Any:
     group = GROUPS[name]
     parser = nouns.add_parser(name, help=group.summary, description=group.about)
     parser.set_defaults(command=None, parser=parser)
+    for argument in COMMON:
+        _add(parser, argument)
     return parser.add_subparsers(title="commands", metavar="COMMAND", dest="verb")
 
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from opmas.cli.exits import Exit, UsageError
+from opmas.cli.exits import Exit
 from opmas.cli.text import COLOURED, PLAIN, UNLIMITED, Palette, visible
 from opmas.client.control import DEFAULT_SOCKET, ManagerClient
+from opmas.errors import ConfigError, InvalidError
 
 if TYPE_CHECKING:
     import argparse
@@ -148,14 +149,12 @@ def _width(stream: Any, environ: Mapping[str, str]) -> int:
 
 
 def _setting(path: str, text: str, keys: tuple[str, str]) -> str | None:
-    import yaml
+    from opmas.packages.yamlfile import parse_yaml
 
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        reason = str(error).replace("\n", " ")
-        raise UsageError(f"cannot read {path}: {reason}") from error
-    found = document
+        found: Any = parse_yaml(text, where=path)
+    except InvalidError as error:
+        raise ConfigError(error.message, error.problems) from error
     for key in keys:
         found = found.get(key) if isinstance(found, dict) else None
     return found if isinstance(found, str) else None

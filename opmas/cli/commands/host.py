@@ -100,24 +100,39 @@ TOKENS: Final = (
     Command(
         ("token", "create"),
         "make a token for the REST API",
-        "Makes a token and shows it once. The arguments are those of the API's own command: see "
-        "`opmas token create --help`.",
-        (("opmas token create grafana", "a token named grafana"),),
-        "tokens:run_token_command",
+        "Makes a token and prints it, this once: only a digest of it is stored. Works on the "
+        "API's database itself, so the API need not run; be root.",
+        (
+            ("opmas token create grafana", "a token named grafana"),
+            ("TOKEN=$(opmas token create ci --expires 90d)", "in a script"),
+        ),
+        "tokens:create_token",
+        (
+            operand("name", text="who or what will use it, such as ci", metavar="NAME", nargs="?"),
+            option("--name", text="the same, as an option", metavar="NAME", dest="name_option"),
+            option(
+                "--expires", text="lifetime such as 90d, 12h, 1y (default: no end)", metavar="TIME"
+            ),
+        ),
+        "opmas.token-created/v1",
     ),
     Command(
         ("token", "list"),
         "list the tokens of the REST API",
-        "Lists names, rights and last use; never a token itself.",
+        "Lists the tokens with their ends and last use; never a token itself.",
         (("opmas token list", "who may use the API"),),
-        "tokens:run_token_command",
+        "tokens:list_tokens",
+        (),
+        "opmas.token-list/v1",
     ),
     Command(
         ("token", "revoke"),
         "revoke a token of the REST API",
-        "Ends the token at once.",
+        "Closes the token at once, also for connections that are open.",
         (("opmas token revoke grafana", "grafana may not use the API any more"),),
-        "tokens:run_token_command",
+        "tokens:revoke_token",
+        (operand("token", text="its name or ID", metavar="TOKEN"),),
+        "opmas.token/v1",
     ),
 )
 

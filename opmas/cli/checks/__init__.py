@@ -1,0 +1,1 @@
+"""The checks of `opmas doctor`, one file for each part of a host. Each only looks."""
