@@ -294,7 +294,7 @@ def shown(value: object) -> str:
 
 def shown_key(key: str) -> str:
     """Return the key as part of a path: in quotes when it is not a plain word."""
-    return key if re.fullmatch(r"[\w.-]{1,60}", key) else shown(key)
+    return key if re.fullmatch(r"[\w.$-]{1,60}", key) else shown(key)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
