@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Response, request
+from werkzeug.routing import Map
 
 from opmas.api import problems
 from opmas.api.access import Permission, authenticate
@@ -44,7 +45,7 @@ def create_app(settings: ApiSection) -> Flask:
     app = Flask("opmas.api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
     app.json.sort_keys = False  # type: ignore[attr-defined] # of the default provider
-    app.url_map.merge_slashes = False  # `//` is no resource, and no redirect either
+    app.url_map = Map(merge_slashes=False)  # `//` is no resource, and no redirect either
     app.extensions["opmas"] = api
     problems.install(app)
     app.before_request(lambda: _admit(api))

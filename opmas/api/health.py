@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from flask import current_app, jsonify
 
+from opmas.api.documents import read_query
+
 if TYPE_CHECKING:
     from flask import Response
 
@@ -18,6 +20,7 @@ _ANSWER: Final = "opmas.health"
 
 def show(api: Api) -> Response:
     """Answer GET: 200, or 503 when the manager is away."""
+    read_query({})
     asked_at, state = current_app.extensions.get(_ANSWER, (0.0, ""))
     if time.monotonic() - asked_at > FRESH:
         state = api.manager.call("host.status")["state"]

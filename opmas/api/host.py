@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from flask import jsonify
 
+from opmas.api.documents import read_query
+
 if TYPE_CHECKING:
     from flask import Response
 
@@ -14,4 +16,5 @@ if TYPE_CHECKING:
 
 def show(api: Api) -> Response:
     """Answer GET."""
+    read_query({})
     return jsonify(api.manager.call("host.status"))

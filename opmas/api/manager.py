@@ -16,12 +16,14 @@ class Manager:
         self._path = path
         self._timeout = timeout
         self._of_thread = threading.local()
+        self._clients: list[ManagerClient] = []
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         """Return the result of the method; parameters that are None are left out."""
         client = getattr(self._of_thread, "client", None)
         if client is None:
             client = self._of_thread.client = self.connect()
+            self._clients.append(client)
         given = {name: value for name, value in params.items() if value is not None}
         try:
             return dict(client.call(method, **given))
@@ -32,3 +34,8 @@ class Manager:
     def connect(self) -> ManagerClient:
         """Return a connection of the caller's own."""
         return ManagerClient(self._path, self._timeout)
+
+    def close(self) -> None:
+        """Close the connections of all threads; none of them may be in a call."""
+        for client in self._clients:
+            client.close()

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from flask import jsonify
 
+from opmas.api.documents import read_query
+
 if TYPE_CHECKING:
     from flask import Response
 
@@ -14,9 +16,11 @@ if TYPE_CHECKING:
 
 def index(api: Api) -> Response:
     """Answer GET of all."""
+    read_query({})
     return jsonify(api.manager.call("package.list"))
 
 
 def show(api: Api, name: str) -> Response:
     """Answer GET of one, with its whole manifest."""
+    read_query({})
     return jsonify(api.manager.call("package.show", name=name))

@@ -7,6 +7,7 @@ call and again after it was lost; it is not for use by several threads at once.
 from __future__ import annotations
 
 import json
+import select
 import socket
 from typing import Any, Final
 
@@ -66,6 +67,8 @@ class ManagerClient:
         self._socket = self._reader = None
 
     def _connect(self) -> socket.socket:
+        if self._socket is not None and _has_hung_up(self._socket):
+            self.close()
         if self._socket is None:
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
@@ -76,6 +79,13 @@ class ManagerClient:
                 raise
             self._socket, self._reader = connection, connection.makefile("rb")
         return self._socket
+
+
+def _has_hung_up(connection: socket.socket) -> bool:
+    """Tell whether the other side closed: between two calls there is nothing else to read."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _unreachable(path: str, error: OSError) -> str:
