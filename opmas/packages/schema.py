@@ -93,16 +93,19 @@ def _key_reason(key: str, item: Any) -> str:
 
 def _problems(error: ValidationError, path: str) -> Iterator[str]:
     path += _below(error.absolute_path)
-    if error.validator == "additionalProperties" and error.validator_value is False:
-        known = list(error.schema.get("properties", {}))
-        patterns = list(error.schema.get("patternProperties", {}))
-        for key in error.instance:
+    wanted: Any = error.validator_value
+    schema: Any = error.schema
+    instance: Any = error.instance
+    if error.validator == "additionalProperties" and wanted is False:
+        known = list(schema.get("properties", {}))
+        patterns = list(schema.get("patternProperties", {}))
+        for key in instance:
             if key not in known and not any(re.search(pattern, key) for pattern in patterns):
                 yield f"{path}.{shown_key(key)}: unknown key{nearest(key, known)}"
     elif error.validator == "required":
         # one error for each missing key, and only its message names the key: all are said again
-        for key in error.validator_value:
-            if key not in error.instance:
+        for key in wanted:
+            if key not in instance:
                 yield f"{path}.{shown_key(key)}: is missing"
     else:
         yield f"{path}: {_reason(error)}"

@@ -1,0 +1,84 @@
+"""Limits: how they are written, and which layer wins."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from opmas.core.agent import Limits
+from opmas.core.limits import DEFAULT_LIMITS, MIB, effective_limits, parse_limits
+from opmas.core.sizes import format_size
+from opmas.errors import InvalidError
+from tests.unit.core.manifests import python_manifest, spec
+
+TEMPLATE = Path(__file__).parents[3] / "units" / "opmas-agent@.service"
+
+
+@pytest.mark.parametrize(
+    ("written", "size"),
+    [("64M", 64 * MIB), ("1g", 1024 * MIB), ("2GiB", 2048 * MIB), ("1048576", MIB), (MIB, MIB)],
+)
+def test_a_size_is_read_in_each_form(written: object, size: int) -> None:
+    assert parse_limits({"memory_max": written}).memory_max == size
+
+
+@pytest.mark.parametrize("written", ["64", "1.5G", "-1M", "64X", 1.5, True, "1MB2", [], "9" * 20])
+def test_what_is_no_size_is_refused(written: object) -> None:
+    with pytest.raises(InvalidError, match=r"limits\.memory_max: must be a size like 64M"):
+        parse_limits({"memory_max": written})
+
+
+@pytest.mark.parametrize("written", ["20%", "20", 20])
+def test_a_share_is_read_in_each_form(written: object) -> None:
+    assert parse_limits({"cpu_quota": written}).cpu_quota == 20
+
+
+def test_every_fault_is_named_with_the_caller_s_path() -> None:
+    with pytest.raises(InvalidError) as refused:
+        parse_limits({"tasks": 3, "cpu_weight": 0, "cpu_quota": "0%"}, "agents.web.limits")
+
+    assert refused.value.problems == (
+        'agents.web.limits.cpu_quota: must be a share like 20%, from 1% to 100000%, not "0%"',
+        "agents.web.limits.cpu_weight: must be a whole number from 1 to 10000, not 0",
+        'agents.web.limits.tasks: unknown key; did you mean "tasks_max"?',
+    )
+
+
+def test_without_any_limit_the_template_s_apply() -> None:
+    assert effective_limits(spec(), python_manifest()) == DEFAULT_LIMITS
+
+
+def test_the_agent_s_limit_wins_over_the_package_s() -> None:
+    manifest = python_manifest(limits={"tasks_max": 16, "cpu_quota": "20%"})
+
+    limits = effective_limits(spec(limits=Limits(tasks_max=99)), manifest)
+
+    assert (limits.tasks_max, limits.cpu_quota, limits.cpu_weight) == (99, 20, 50)
+
+
+def test_an_agent_given_more_memory_is_not_throttled_at_the_package_s_mark() -> None:
+    manifest = python_manifest(limits={"memory_max": "64M", "memory_high": "48M"})
+
+    limits = effective_limits(spec(limits=Limits(memory_max=400 * MIB)), manifest)
+
+    assert limits.memory_high == 300 * MIB
+
+
+def test_a_mark_above_the_maximum_comes_down_to_it() -> None:
+    manifest = python_manifest(limits={"memory_max": "64M"})
+
+    limits = effective_limits(spec(limits=Limits(memory_high=100 * MIB)), manifest)
+
+    assert (limits.memory_max, limits.memory_high) == (64 * MIB, 64 * MIB)
+
+
+def test_the_defaults_are_the_figures_of_the_template() -> None:
+    found = dict(re.findall(r"^(\w+)=(.*)$", TEMPLATE.read_text(), re.MULTILINE))
+
+    assert found["MemoryMax"] == format_size(DEFAULT_LIMITS.memory_max or 0)
+    assert found["MemoryHigh"] == format_size(DEFAULT_LIMITS.memory_high or 0)
+    assert found["TasksMax"] == str(DEFAULT_LIMITS.tasks_max)
+    assert found["CPUQuota"] == f"{DEFAULT_LIMITS.cpu_quota}%"
+    assert found["CPUWeight"] == str(DEFAULT_LIMITS.cpu_weight)
