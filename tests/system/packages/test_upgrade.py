@@ -57,6 +57,17 @@ def test_an_upgrade_leaves_only_the_new_modules(host: Host, next_debs: Path) -> 
     assert found.stdout == f"/usr/lib/opmas/{NEXT}\n"
 
 
+def test_an_upgrade_restarts_the_api_that_serves(host: Host, next_debs: Path) -> None:
+    host.run("curl", "-sS", "--fail", "http://127.0.0.1:8420/v1/health")
+    before = show(host, "opmas-api.service")
+
+    install(host, next_debs)
+
+    after = show(host, "opmas-api.service")
+    assert before["ActiveState"] == after["ActiveState"] == "active"
+    assert after["InvocationID"] != before["InvocationID"]
+
+
 def test_an_upgrade_refuses_no_request(host: Host, next_debs: Path) -> None:
     host.run("systemd-run", "-q", "--unit=asking", "sh", "-c", f"while :; do {REQUEST}; done")
 
