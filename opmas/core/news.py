@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opmas.core import recovery
 from opmas.core.events import Announce
+from opmas.core.exits import code_name, signal_of
 from opmas.core.state import Agent, health
 
 if TYPE_CHECKING:
@@ -20,8 +20,9 @@ def exit_news(agent: Agent, unit: UnitState | None) -> Announce | None:
     if last is not None and unit.exec_main_exit_at <= last.exec_main_exit_at:
         return None
     data: dict[str, Any] = {
-        "code": recovery.EXIT_CODES.get(unit.exec_main_code, "unknown"),
+        "code": code_name(unit),
         "status": unit.exec_main_status,
+        "signal": signal_of(unit),
         "result": unit.result,
         "main_pid": agent.unit.main_pid if agent.unit is not None else 0,
     }

@@ -12,16 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from opmas.core.agent import Phase, Reason
+from opmas.core.exits import is_config_exit
 
 if TYPE_CHECKING:
     from opmas.core.unit import UnitState
-
-# The SDK's exit status for "do not restart me": EX_CONFIG of sysexits(3); the template names it
-# in RestartPreventExitStatus=.
-EXIT_CONFIG: Final = 78
-
-CLD_EXITED, CLD_KILLED, CLD_DUMPED = 1, 2, 3  # siginfo codes, waitid(2)
-EXIT_CODES: Final = {CLD_EXITED: "exited", CLD_KILLED: "killed", CLD_DUMPED: "dumped"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +71,3 @@ def reason_of(unit: UnitState | None) -> Reason:
     if unit is None or unit.result == "success":
         return Reason.UNIT_ERROR  # it was not even started: a dependency, a condition
     return RESULT_REASONS.get(unit.result, Reason.CRASHED)
-
-
-def is_config_exit(unit: UnitState) -> bool:
-    """Return whether the program said that starting it again cannot help."""
-    return unit.exec_main_code == CLD_EXITED and unit.exec_main_status == EXIT_CONFIG

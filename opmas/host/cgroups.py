@@ -74,7 +74,8 @@ def agent_in(cgroups: str) -> str | None:
     the component below the agents' slice, so a group that an agent makes inside its own cannot
     claim another's name.
     """
-    paths = dict(line.split(":", 2)[1:] for line in cgroups.splitlines() if line.count(":") >= 2)
+    lines = (line.split(":", 2) for line in cgroups.splitlines())
+    paths = {controllers: path for _, controllers, path in lines}
     path = paths.get("name=systemd", paths.get("", ""))
     _, found, below = path.partition(f"/{AGENTS}/")
     if not found or not path.startswith(f"/{AGENTS}/"):

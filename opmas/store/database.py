@@ -92,8 +92,6 @@ class Database:
             run("DELETE FROM packages")
             rows = [(name, *seen) for name, seen in batch.packages.items()]
             self._connection.executemany("INSERT INTO packages VALUES (?, ?, ?)", rows)
-        for key, value in batch.facts.items():
-            run("INSERT OR REPLACE INTO facts VALUES (?, ?)", (key, value))
         return tuple(
             run(
                 "INSERT INTO events (time, type, subject, data) VALUES (?, ?, ?, ?)",
@@ -120,14 +118,6 @@ class Database:
         """Return the packages as last seen: name -> (version, digest)."""
         with _translated("read"):
             return {r[0]: (r[1], r[2]) for r in self._connection.execute("SELECT * FROM packages")}
-
-    def fact(self, key: str) -> str | None:
-        """Return one saved fact, or None."""
-        with _translated("read"):
-            row = self._connection.execute(
-                "SELECT value FROM facts WHERE key = ?", (key,)
-            ).fetchone()
-        return None if row is None else str(row[0])
 
     def events(self, query: Query) -> list[StoredEvent]:
         """Return the events that match, ascending: the first after a point, or the newest."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -60,7 +60,6 @@ class Batch:
     configs: tuple[ConfigRow, ...] = ()
     events: tuple[NewEvent, ...] = ()
     packages: dict[str, tuple[str, str]] | None = None  # name -> (version, digest); replaces all
-    facts: dict[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(
@@ -68,7 +67,6 @@ class Batch:
             or self.removed
             or self.configs
             or self.events
-            or self.facts
             or self.packages is not None
         )
 

@@ -37,9 +37,3 @@ CREATE TABLE packages (
     version TEXT NOT NULL,
     digest  TEXT NOT NULL
 ) STRICT;
-
--- Single facts: the boot that the conditions belong to.
-CREATE TABLE facts (
-    key   TEXT PRIMARY KEY,
-    value TEXT NOT NULL
-) STRICT;

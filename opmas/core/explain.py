@@ -1,0 +1,153 @@
+"""Why an agent is in its state and what will happen next, in sentences for people.
+
+`message` is the one line that every view shows; `explain` is the long form. Both rest on facts
+only: what systemd showed, what the agent said, what was asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from opmas.core.agent import Desired, Health, Phase, Reason, unit_name
+from opmas.core.exits import EXIT_CONFIG, exit_text
+from opmas.core.state import Agent, Pending, Then, health
+
+if TYPE_CHECKING:
+    from opmas.core.recovery import Policy
+
+REASONS: Final = {
+    Reason.CREATED: "it was created and never started",
+    Reason.REQUESTED: "as asked through OPMAS",
+    Reason.BOOT: "it is started with the host",
+    Reason.SYSTEMCTL: "as asked with systemctl",
+    Reason.AUTO_RESTART: "it is started again after it went down",
+    Reason.READY: "it said that it is ready",
+    Reason.RELOAD: "it takes a new configuration",
+    Reason.HELD: "it was stopped with systemctl and is held",
+    Reason.CLEAN_EXIT: "it ended by itself, without an error",
+    Reason.CRASHED: "it crashed",
+    Reason.WATCHDOG: "it hung: its watchdog ran out",
+    Reason.TIMEOUT: "it took too long to start or to stop",
+    Reason.OUT_OF_MEMORY: "it used more memory than it may",
+    Reason.EXIT_CONFIG: "it says that its configuration or its host must be mended first",
+    Reason.START_LIMIT: "it was started too often in a short time",
+    Reason.CRASH_LOOP: "it crashed again and again",
+    Reason.UNIT_ERROR: "systemd could not start its unit",
+    Reason.MASKED: "its unit is masked",
+    Reason.PACKAGE_MISSING: "its package is not installed",
+}
+WAITING: Final = "it waits for its turn to start"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A summary in one sentence, the facts that it rests on, and what comes next."""
+
+    summary: str
+    sentences: tuple[str, ...]
+    next: str
+
+
+def message(agent: Agent) -> str:
+    """Return one line on why the agent is in its phase."""
+    if agent.pending is Pending.QUEUED:
+        return WAITING
+    if agent.message:
+        return f"{REASONS[agent.reason]}: {agent.message}"
+    return REASONS[agent.reason]
+
+
+def explain(agent: Agent, now: float, policy: Policy) -> Explanation:
+    """Return why the agent is in its state and what will happen next."""
+    facts = [
+        f"It is wanted {agent.spec.desired}.",
+        _unit_sentence(agent),
+        _health_sentence(agent),
+        _exit_sentence(agent),
+        _failures_sentence(agent, policy),
+        _waiting_sentence(agent),
+    ]
+    summary = f'agent "{agent.name}" is {agent.phase}: {message(agent)}'
+    return Explanation(summary, tuple(f for f in facts if f), _next(agent, now, policy))
+
+
+def _unit_sentence(agent: Agent) -> str:
+    unit = agent.unit
+    if unit is None:
+        return f"systemd has not loaded {unit_name(agent.name)}: it does not run."
+    state = f"{unit.active_state} ({unit.sub_state})"
+    said = f', and it says "{unit.status_text}"' if unit.status_text else ""
+    return f"systemd shows {unit.unit} as {state}{said}."
+
+
+def _health_sentence(agent: Agent) -> str:
+    report = health(agent)
+    if report.status is Health.UNKNOWN:
+        return ""
+    bad = [c for c in report.checks if c.status is not Health.HEALTHY]
+    details = "; ".join(f"{c.name}: {c.message or c.status}" for c in bad) or report.message
+    return f"Its health is {report.status}" + (f": {details}." if details else ".")
+
+
+def _exit_sentence(agent: Agent) -> str:
+    last = agent.last_exit
+    if last is None:
+        return ""
+    return f"When it last went down by itself, its main process {exit_text(last)} ({last.result})."
+
+
+def _failures_sentence(agent: Agent, policy: Policy) -> str:
+    if not agent.failures:
+        return ""
+    times = "once" if agent.failures == 1 else f"{agent.failures} times in a row"
+    return (
+        f"systemd's own restarts were used up {times}; after {policy.max_failures} times OPMAS"
+        " gives it up until it is released."
+    )
+
+
+def _waiting_sentence(agent: Agent) -> str:
+    if agent.pending is not Pending.QUEUED or not agent.spec.after:
+        return ""
+    return f"It is started after: {', '.join(agent.spec.after)}."
+
+
+_NEXT: Final = {
+    Phase.REGISTERED: "Nothing, until `opmas agent start {name}`.",
+    Phase.STARTING: "It runs as soon as it says that it is ready, or fails at its start timeout.",
+    Phase.RUNNING: "It goes on running; systemd restarts it when it crashes or hangs.",
+    Phase.RELOADING: "It runs on as soon as it has taken its configuration.",
+    Phase.STOPPING: "It is stopped as soon as it ends, or is killed at its stop timeout.",
+    Phase.STOPPED: "Nothing, until `opmas agent start {name}`.",
+    Phase.BACKOFF: "It is started again.",
+    Phase.FAILED: "Nothing, until the cause is mended and `opmas agent start {name}`.",
+    Phase.QUARANTINED: "Nothing, until the cause is mended and `opmas agent start {name}`.",
+}
+_NEXT_BY_REASON: Final = {
+    Reason.HELD: (
+        "Nothing, until `opmas agent start {name}`, `systemctl start {unit}` or the next boot."
+    ),
+    Reason.MASKED: "Nothing, until `systemctl unmask {unit}` and `opmas agent start {name}`.",
+    Reason.PACKAGE_MISSING: "It is started when its package is installed again.",
+    Reason.CLEAN_EXIT: "Nothing, until `opmas agent start {name}` or the next boot.",
+}
+
+
+def _next(agent: Agent, now: float, policy: Policy) -> str:
+    if agent.phase is Phase.BACKOFF and agent.retry_at is not None:
+        left = max(0, round(agent.retry_at - now))
+        tries = policy.max_failures + 1 - agent.failures
+        return (
+            f"It is started again in {left} s; it is quarantined if it fails {tries} more times."
+        )
+    if agent.then in {Then.REMOVE, Then.PURGE}:
+        return "It is removed as soon as it has stopped."
+    if agent.then is Then.START:
+        return "It is started again as soon as it has stopped."
+    text = _NEXT_BY_REASON.get(agent.reason, _NEXT[agent.phase])
+    if agent.reason is Reason.EXIT_CONFIG:
+        text = f"Status {EXIT_CONFIG} tells OPMAS not to try again. " + text
+    if agent.phase is Phase.RUNNING and agent.spec.desired is Desired.STOPPED:
+        text = "It goes on running until it is stopped; it is not started at the next boot."
+    return text.format(name=agent.name, unit=unit_name(agent.name))

@@ -1,0 +1,188 @@
+"""Carries out the effects that the core wishes for: files, systemd, the agents' socket.
+
+Calls to systemd are sent in order and not waited for one by one; what came of them goes back to
+the writer as an observation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from opmas.core import events, roster
+from opmas.core.agent import Reason, unit_name
+from opmas.core.events import ApplyLimits, Forget, Prepare, SendConfig, StartUnit, StopUnit
+from opmas.core.limits import effective_limits
+from opmas.core.state import LIVE
+from opmas.errors import OpmasError, SystemdError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable, Mapping
+
+    from opmas.core.events import Effect
+    from opmas.core.state import Agent
+    from opmas.manager.files import AgentFiles
+    from opmas.manager.link import AgentLinks
+    from opmas.manager.writer import Writer
+    from opmas.packages.catalogue import Package
+    from opmas.ports import Units
+
+logger = logging.getLogger(__name__)
+
+USEC_PER_PERCENT: Final = 10_000  # 100 % is one second of CPU time a second
+PURGED: Final = ("state", "cache", "logs", "runtime")
+REASONS: Final = {"masked": Reason.MASKED}
+RETRIED: Final = frozenset({"unavailable", "timeout"})
+
+
+class Carrier:
+    """Carries out effects for the writer."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        units: Units,
+        files: AgentFiles,
+        links: AgentLinks,
+        packages: Mapping[str, Package],
+    ) -> None:
+        self._writer = writer
+        self._units = units
+        self._files = files
+        self._links = links
+        self._packages = packages
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def carry_out(self, effects: Iterable[Effect]) -> None:
+        """Carry out the effects in order; an agent whose files failed is not started."""
+        failed: set[str] = set()
+        for effect in effects:
+            if isinstance(effect, Prepare):
+                if not self._prepare(effect.agent):
+                    failed.add(effect.agent)
+            elif isinstance(effect, SendConfig):
+                self._send_config(effect.agent)
+            elif not isinstance(effect, StartUnit) or effect.agent not in failed:
+                self._call(effect)
+
+    def _call(self, effect: Effect) -> None:
+        match effect:
+            case StartUnit(agent=name, reset=reset):
+                self._spawn(self._start(name, reset=reset))
+            case StopUnit(agent=name):
+                self._spawn(self._stop(name))
+            case Forget(agent=name, purge=purge):
+                self._spawn(self._forget(name, purge=purge))
+            case ApplyLimits(agent=name):
+                self._spawn(self._apply_limits(name))
+            case _:
+                raise AssertionError(effect)
+
+    async def settled(self) -> None:
+        """Wait until what was begun is done; for the end of the manager."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _prepare(self, name: str) -> bool:
+        agent = self._writer.roster.agents.get(name)
+        package = None if agent is None else self._packages.get(agent.spec.package)
+        if agent is None or package is None:
+            self._refused(name, Reason.PACKAGE_MISSING, "its package is not installed")
+            return False
+        version = self._writer.saver.records[name].config_version
+        try:
+            self._files.write(agent.spec, package, version)
+        except (OSError, OpmasError) as error:
+            logger.exception("agent %s: its files cannot be written", name)
+            self._refused(name, Reason.UNIT_ERROR, f"its files cannot be written: {error}")
+            return False
+        return True
+
+    def _refused(self, name: str, reason: Reason, message: str) -> None:
+        self._writer.post(name, events.CallRefused(reason, message))
+
+    async def _start(self, name: str, *, reset: bool) -> None:
+        try:
+            if reset:
+                await self._units.reset_failed(unit_name(name))
+            job = await self._units.start(unit_name(name))
+        except SystemdError as error:
+            self._call_failed(name, error)
+        else:
+            self._writer.post(name, events.JobIssued(job))
+
+    async def _stop(self, name: str) -> None:
+        try:
+            job = await self._units.stop(unit_name(name))
+        except SystemdError as error:
+            if error.reason == "no-such-unit":  # not loaded: it is down
+                self._writer.post(name, events.UnitSeen(None))
+            else:
+                self._call_failed(name, error)
+        else:
+            self._writer.post(name, events.JobIssued(job))
+
+    def _call_failed(self, name: str, error: SystemdError) -> None:
+        reason = REASONS.get(error.reason, Reason.UNIT_ERROR)
+        retry = error.reason in RETRIED
+        logger.warning("agent %s: %s", name, error.message)
+        self._writer.post(name, events.CallRefused(reason, error.message, retry=retry))
+
+    async def _forget(self, name: str, *, purge: bool) -> None:
+        try:
+            if purge:
+                await self._units.clean(unit_name(name), PURGED)
+            await self._units.reset_failed(unit_name(name))
+        except SystemdError as error:  # the unit may be unloaded, and never have written a thing
+            logger.info("agent %s: %s", name, error.message)
+        try:
+            self._files.remove(name)
+        except OSError:
+            logger.exception("agent %s: its files cannot be removed", name)
+        self._links.drop(name)
+        news = events.Announce("opmas.agent.removed", f"agent/{name}", {"purged": purge})
+        self._writer.post_step(lambda r, _now: (roster.remove(r, name), (news,)))
+
+    async def _apply_limits(self, name: str) -> None:
+        found = self._running(name)
+        if found is None:
+            return
+        agent, package = found
+        limits = asdict(effective_limits(agent.spec, package.manifest))
+        properties = {
+            "MemoryMax": limits["memory_max"],
+            "MemoryHigh": limits["memory_high"],
+            "TasksMax": limits["tasks_max"],
+            "CPUQuotaPerSecUSec": limits["cpu_quota"] * USEC_PER_PERCENT,
+            "CPUWeight": limits["cpu_weight"],
+        }
+        try:
+            await self._units.set_limits(unit_name(name), properties)
+        except SystemdError as error:
+            logger.warning("agent %s: its limits apply at its next start: %s", name, error.message)
+
+    def _send_config(self, name: str) -> None:
+        agent = self._writer.roster.agents.get(name)
+        package = None if agent is None else self._packages.get(agent.spec.package)
+        if agent is None or package is None:
+            return
+        version = self._writer.saver.records[name].config_version
+        try:
+            self._files.write_config(agent.spec, package, version)
+        except OSError:
+            logger.exception("agent %s: its configuration cannot be written", name)
+        self._links.send_config(name)
+
+    def _running(self, name: str) -> tuple[Agent, Package] | None:
+        agent = self._writer.roster.agents.get(name)
+        package = None if agent is None else self._packages.get(agent.spec.package)
+        if agent is None or package is None or agent.phase not in LIVE:
+            return None
+        return agent, package

@@ -1,0 +1,325 @@
+"""The agents' socket: configuration down, health, metrics and events up.
+
+Who speaks is the kernel's word: the process at the other end runs in the unit of one agent. What
+it says is not trusted: lines are bounded, an agent that talks too much is read more slowly, and
+what is not of the protocol is refused, once a minute in the event log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import socket
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from opmas.core.agent import Health
+from opmas.core.events import HealthReported
+from opmas.core.health import Check, Report
+from opmas.host.cgroups import agent_of_process
+from opmas.manager import wire
+from opmas.manager.files import merged_config
+from opmas.manager.wire import WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from opmas.manager.writer import Writer
+    from opmas.packages.catalogue import Package
+    from opmas.store.rows import StoredEvent
+
+logger = logging.getLogger(__name__)
+
+LINE_LIMIT: Final = 64 * 1024
+RATE: Final = 50.0  # messages a second that an agent may send for long
+BURST: Final = 200.0
+REFUSALS_APART: Final = 60.0  # seconds
+TEXT_LIMIT: Final = 500
+CHECKS_LIMIT: Final = 50
+EVENT_TYPE: Final = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+){0,7}")
+SEVERITIES: Final = frozenset({"info", "warning", "error"})
+
+
+@dataclass(slots=True)
+class Heard:
+    """What an agent last said of itself, beside its health."""
+
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    config_error: str = ""
+    refused_at: float = float("-inf")
+
+
+class AgentLinks:
+    """The connections of all agents, and what came over them."""
+
+    def __init__(self, writer: Writer, packages: Mapping[str, Package]) -> None:
+        self._writer = writer
+        self._packages = packages
+        self._links: dict[str, AgentLink] = {}
+        self._heard: dict[str, Heard] = {}
+
+    def protocol(self) -> AgentLink:
+        """Return the protocol for a new connection."""
+        return AgentLink(self)
+
+    def heard(self, name: str) -> Heard:
+        """Return what the agent last said."""
+        return self._heard.setdefault(name, Heard())
+
+    def connected(self, name: str) -> bool:
+        """Return whether the agent is connected now."""
+        return name in self._links
+
+    def drop(self, name: str) -> None:
+        """Forget the agent."""
+        self._heard.pop(name, None)
+        link = self._links.pop(name, None)
+        if link is not None:
+            link.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        for link in list(self._links.values()):
+            link.close()
+
+    def send_config(self, name: str) -> None:
+        """Give the connected agent its configuration."""
+        link = self._links.get(name)
+        config = self._config(name)
+        if link is not None and config is not None:
+            link.call("config", {"version": config["version"], "config": config["config"]})
+
+    def deliver(self, events: Iterable[StoredEvent]) -> None:
+        """Give each connected agent the events that its package subscribes to."""
+        for event in events:
+            for name, link in self._links.items():
+                agent = self._writer.roster.agents.get(name)
+                package = None if agent is None else self._packages.get(agent.spec.package)
+                if package is not None and event.type in package.manifest.events.subscribes:
+                    link.notify("event", _plain_event(event))
+
+    def joined(self, name: str, link: AgentLink) -> bool:
+        """Take a connection; a newer one of the same agent replaces the older."""
+        if name not in self._writer.roster.agents:
+            return False
+        older = self._links.get(name)
+        self._links[name] = link
+        if older is not None:
+            older.close()
+        return True
+
+    def left(self, name: str, link: AgentLink) -> None:
+        """Take note that a connection is over."""
+        if self._links.get(name) is link:
+            del self._links[name]
+
+    def request(self, name: str, request: wire.Request) -> dict[str, Any] | None:
+        """Return the answer to what the agent says, None for nothing; `WireError` refuses it."""
+        match request.method:
+            case "hello":
+                config = self._config(name)
+                if config is None:
+                    raise WireError(wire.SERVER_ERROR, "the agent's package is not installed")
+                return config
+            case "health":
+                self._writer.post(name, HealthReported(parse_health(request.params)))
+            case "metrics":
+                self.heard(name).metrics = parse_metrics(request.params)
+            case "event":
+                self._event(name, request.params)
+            case _:
+                raise WireError(wire.METHOD_NOT_FOUND, f"no method {request.method[:40]!r}")
+        return None
+
+    def config_answered(self, name: str, response: wire.Response) -> None:
+        """Take note of how the agent took its configuration."""
+        result = response.result or {}
+        if result.get("applied") is True:
+            self.heard(name).config_error = ""
+            return
+        error = _text(response.error or result.get("error") or "it gave no reason")
+        self.heard(name).config_error = error
+        self.refuse(name, f"the agent refused its configuration: {error}")
+
+    def refuse(self, name: str, why: str) -> None:
+        """Say, at most once a minute an agent, that something it sent was refused."""
+        heard = self.heard(name)
+        now = asyncio.get_running_loop().time()
+        if now - heard.refused_at < REFUSALS_APART:
+            return
+        heard.refused_at = now
+        self._writer.announce("opmas.agent.refused", f"agent/{name}", {"message": why})
+
+    def _config(self, name: str) -> dict[str, Any] | None:
+        agent = self._writer.roster.agents.get(name)
+        package = None if agent is None else self._packages.get(agent.spec.package)
+        if agent is None or package is None:
+            return None
+        version = self._writer.saver.records[name].config_version
+        return {"agent": name, "version": version, "config": merged_config(agent.spec, package)}
+
+    def _event(self, name: str, params: dict[str, Any]) -> None:
+        kind, severity = params.get("type"), params.get("severity", "info")
+        data = params.get("data", {})
+        if not isinstance(kind, str) or not EVENT_TYPE.fullmatch(kind):
+            raise WireError(
+                wire.INVALID_REQUEST, f"event type {_text(kind)!r} is not dotted words"
+            )
+        if severity not in SEVERITIES or not isinstance(data, dict):
+            raise WireError(wire.INVALID_REQUEST, "event severity or data is not of the protocol")
+        package = self._writer.roster.get(name).spec.package
+        told = {"severity": severity, "message": _text(params.get("message", "")), "data": data}
+        self._writer.announce(f"agent.{package}.{kind}", f"agent/{name}", told)
+
+
+class AgentLink(asyncio.Protocol):
+    """One connection of an agent."""
+
+    def __init__(self, links: AgentLinks) -> None:
+        self._links = links
+        self._transport: asyncio.Transport | None = None
+        self._name: str | None = None
+        self._buffer = bytearray()
+        self._calls = 0
+        self._tokens = BURST
+        self._refilled_at = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Find out who it is; nobody we know is hung up on."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- a stream server's protocol
+        self._transport = transport
+        self._refilled_at = asyncio.get_running_loop().time()
+        name = _peer(transport.get_extra_info("socket"))
+        if name is None or not self._links.joined(name, self):
+            transport.close()
+            return
+        self._name = name
+
+    def data_received(self, data: bytes) -> None:
+        """Read lines, each a message."""
+        self._buffer += data
+        while self._name is not None and (end := self._buffer.find(b"\n")) >= 0:
+            line = bytes(self._buffer[:end])
+            del self._buffer[: end + 1]
+            self._line(self._name, line)
+        if len(self._buffer) > LINE_LIMIT and self._name is not None:
+            self._links.refuse(self._name, f"a message is longer than {LINE_LIMIT} bytes")
+            self.close()
+        self._slow_down()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Take leave."""
+        if self._name is not None:
+            self._links.left(self._name, self)
+        self._name = self._transport = None
+
+    def call(self, method: str, params: dict[str, Any]) -> None:
+        """Send a request; its answer comes to `config_answered`."""
+        self._calls += 1
+        self._write(wire.render_call(method, params, self._calls))
+
+    def notify(self, method: str, params: dict[str, Any]) -> None:
+        """Send a notification."""
+        self._write(wire.render_call(method, params))
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def _write(self, line: bytes) -> None:
+        if self._transport is None:
+            return
+        if self._transport.get_write_buffer_size() > LINE_LIMIT * 4:  # it does not read
+            self._transport.abort()
+            return
+        self._transport.write(line)
+
+    def _line(self, name: str, line: bytes) -> None:
+        self._tokens -= 1
+        try:
+            message = wire.parse(line)
+            if isinstance(message, wire.Response):
+                self._links.config_answered(name, message)
+                return
+            answer = self._links.request(name, message)
+            if message.id is not None:
+                self._write(wire.render_result(message.id, answer or {}))
+        except WireError as error:
+            self._links.refuse(name, str(error))
+            if error.request_id is not None:
+                self._write(wire.render_error(error.request_id, error))
+
+    def _slow_down(self) -> None:
+        """Read no more for a while from an agent that sent more than its share."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._tokens = min(BURST, self._tokens + (now - self._refilled_at) * RATE)
+        self._refilled_at = now
+        if self._tokens < 0 and self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            loop.call_later(-self._tokens / RATE, self._resume)
+
+    def _resume(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+
+def parse_health(params: dict[str, Any]) -> Report:
+    """Return the report in a health message, or raise `WireError`."""
+    checks = params.get("checks", [])
+    if not isinstance(checks, list) or not all(isinstance(c, dict) for c in checks):
+        raise WireError(wire.INVALID_REQUEST, "health checks must be a list of objects")
+    return Report(
+        _health(params.get("status")),
+        _text(params.get("message", "")),
+        tuple(
+            Check(
+                _text(c.get("name", "")),
+                _health(c.get("status")),
+                _text(c.get("code", "")),
+                _text(c.get("message", "")),
+            )
+            for c in checks[:CHECKS_LIMIT]
+        ),
+    )
+
+
+def parse_metrics(params: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the metrics in a message, or raise `WireError`."""
+    metrics = params.get("metrics")
+    if not isinstance(metrics, list):
+        raise WireError(wire.INVALID_REQUEST, "metrics must be a list")
+    for metric in metrics:
+        if not isinstance(metric, dict) or not isinstance(metric.get("name"), str):
+            raise WireError(wire.INVALID_REQUEST, "each metric must be an object with a name")
+    return metrics
+
+
+def _health(value: object) -> Health:
+    if isinstance(value, str) and value in list(Health):
+        return Health(value)
+    raise WireError(wire.INVALID_REQUEST, f"{_text(value)!r} is no health status")
+
+
+def _text(value: object) -> str:
+    return str(value)[:TEXT_LIMIT]
+
+
+def _plain_event(event: StoredEvent) -> dict[str, Any]:
+    return {
+        "id": str(event.sequence),
+        "sequence": event.sequence,
+        "type": event.type,
+        "subject": event.subject,
+        "time": event.time,
+        "data": event.data,
+    }
+
+
+def _peer(connection: socket.socket) -> str | None:
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    pid, uid, _gid = struct.unpack("3i", credentials)
+    return agent_of_process(pid, uid)

@@ -1,0 +1,100 @@
+"""Health checks of agents that cannot speak for themselves, each run as a unit of its own.
+
+A check is one start of `opmas-probe@NAME.service`: the agent's own sandbox, systemd's timeout. It
+passed when its job is done, and failed when the job failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from opmas.core.agent import Phase
+from opmas.core.events import HealthReported
+from opmas.core.health import Probing
+from opmas.errors import SystemdError
+from opmas.manager.files import probe_unit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opmas.core.manifest import HealthCheck
+    from opmas.manager.writer import Writer
+    from opmas.packages.catalogue import Package
+    from opmas.ports import JobRemoved, Units
+
+logger = logging.getLogger(__name__)
+
+JOB_GRACE = 10.0  # seconds beyond the check's own timeout until its job must have ended
+
+
+class Probes:
+    """One task for each running agent that has a health check."""
+
+    def __init__(self, writer: Writer, units: Units, packages: Mapping[str, Package]) -> None:
+        self._writer = writer
+        self._units = units
+        self._packages = packages
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._jobs: dict[tuple[str, int], str] = {}  # ended, and nobody has asked yet
+        self._waiting: dict[tuple[str, int], asyncio.Future[str]] = {}
+
+    def follow(self) -> None:
+        """Begin and end checks as agents come and go; called after each turn of the writer."""
+        wanted = {
+            agent.name: check
+            for agent in self._writer.roster.agents.values()
+            if agent.phase is Phase.RUNNING and (check := self._check(agent.spec.package))
+        }
+        for name in self._tasks.keys() - wanted.keys():
+            self._tasks.pop(name).cancel()
+        for name in wanted.keys() - self._tasks.keys():
+            work = self._probe(name, wanted[name])
+            self._tasks[name] = asyncio.get_running_loop().create_task(work)
+
+    def job_removed(self, event: JobRemoved) -> None:
+        """Take note that a check's job ended."""
+        key = (event.unit, event.job_id)
+        waiting = self._waiting.pop(key, None)
+        if waiting is None:
+            self._jobs = {key: event.result}  # the answer to our start is not read yet
+        elif not waiting.done():
+            waiting.set_result(event.result)
+
+    def close(self) -> None:
+        """End every check."""
+        for task in self._tasks.values():
+            task.cancel()
+        self._tasks.clear()
+
+    def _check(self, package: str) -> HealthCheck | None:
+        found = self._packages.get(package)
+        return None if found is None else found.manifest.health_check
+
+    async def _probe(self, name: str, check: HealthCheck) -> None:
+        probing = Probing(check.failures)
+        hint = f"see `journalctl -u {probe_unit(name)}`"
+        while True:
+            try:
+                result = await self._run(probe_unit(name), check.timeout + JOB_GRACE)
+            except (SystemdError, TimeoutError) as error:
+                logger.warning("agent %s: its health check cannot be run: %s", name, error)
+            else:
+                probing = probing.after(passed=result == "done")
+                self._writer.post(name, HealthReported(probing.report(hint)))
+            await asyncio.sleep(check.period)
+
+    async def _run(self, unit: str, timeout: float) -> str:  # noqa: ASYNC109 -- of the job, not ours
+        key = (unit, await self._units.start(unit))
+        if key in self._jobs:
+            result = self._jobs.pop(key)
+        else:
+            self._waiting[key] = asyncio.get_running_loop().create_future()
+            try:
+                result = await asyncio.wait_for(self._waiting[key], timeout)
+            finally:
+                self._waiting.pop(key, None)
+        if result != "done":
+            await self._units.reset_failed(unit)
+        return result

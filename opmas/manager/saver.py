@@ -1,0 +1,158 @@
+"""Saving: what changed between two rosters goes to the database, whole, before it takes effect.
+
+When the database cannot be written, agents are cared for all the same: facts are kept in memory
+(events too, so many) and saved when it can be written again. Nothing is announced unsaved.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from opmas.core.condition import dump_condition, dump_spec
+from opmas.errors import StoreError
+from opmas.store.rows import AgentRow, Batch, ConfigRow, NewEvent, StoredEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from opmas.core.roster import Roster
+    from opmas.core.state import Agent
+    from opmas.manager.database import Databases
+
+BACKLOG: Final = 10_000  # events that wait for the disk: an hour of a busy host
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is kept about an agent beside its state; times are RFC 3339."""
+
+    config_version: int
+    revision: int
+    created_at: str
+    updated_at: str
+
+
+class Saver:
+    """Keeps the records, and saves what a step changed."""
+
+    def __init__(self, databases: Databases, records: Mapping[str, Record]) -> None:
+        self._databases = databases
+        self.records = dict(records)
+        self._backlog: deque[NewEvent] = deque(maxlen=BACKLOG)
+        self._behind = False  # the database misses something: save all of it next time
+
+    @property
+    def behind(self) -> bool:
+        """Whether something is not on the disk yet."""
+        return self._behind
+
+    def save_everything(self) -> None:
+        """Have the next save write all agents: the database is a new one."""
+        self._behind = True
+
+    def save(
+        self, before: Roster, after: Roster, events: Iterable[NewEvent], author: str
+    ) -> list[StoredEvent]:
+        """Save the difference and the events, and return those with their numbers.
+
+        Raises `StoreError`, with nothing changed here, when the disk does not take it.
+        """
+        records = self._advance(before, after, self._now(events))
+        batch = self._batch(before, after, records, events, author)
+        if not batch and not self._behind:
+            return []
+        stored = self._write(batch)
+        self.records = records
+        self._behind = False
+        self._backlog.clear()
+        return stored
+
+    def postpone(self, before: Roster, after: Roster, events: Iterable[NewEvent]) -> None:
+        """Keep in memory what could not be saved."""
+        events = list(events)
+        self.records = self._advance(before, after, self._now(events))
+        self._backlog.extend(events)
+        self._behind = True
+
+    def _write(self, batch: Batch) -> list[StoredEvent]:
+        database = self._databases.current
+        if database is None:
+            raise StoreError("cannot save: there is no usable database")
+        sequences = database.save(batch)
+        return [
+            StoredEvent(sequence, event.time, event.type, event.subject, event.data)
+            for sequence, event in zip(sequences, batch.events, strict=True)
+        ]
+
+    def _now(self, events: Iterable[NewEvent]) -> str:
+        return next((event.time for event in events), self._databases.now())
+
+    def _advance(self, before: Roster, after: Roster, at: str) -> dict[str, Record]:
+        records = {n: r for n, r in self.records.items() if n in after.agents}
+        for name, agent in after.agents.items():
+            old, record = before.agents.get(name), records.get(name)
+            if record is None or old is None:
+                records[name] = Record(1, 1, at, at)
+            elif old.spec != agent.spec:
+                new_config = old.spec.config != agent.spec.config
+                records[name] = replace(
+                    record,
+                    revision=record.revision + 1,
+                    config_version=record.config_version + new_config,
+                    updated_at=at,
+                )
+        return records
+
+    def _batch(
+        self,
+        before: Roster,
+        after: Roster,
+        records: Mapping[str, Record],
+        events: Iterable[NewEvent],
+        author: str,
+    ) -> Batch:
+        everything = self._behind
+        changed = [
+            a for n, a in after.agents.items() if everything or _differs(before.agents.get(n), a)
+        ]
+        new_configs = [
+            a
+            for a in changed
+            if everything
+            or (b := before.agents.get(a.name)) is None
+            or b.spec.config != a.spec.config
+        ]
+        return Batch(
+            agents=tuple(_row(a, records[a.name]) for a in changed),
+            removed=tuple(n for n in before.agents if n not in after.agents),
+            configs=tuple(_config(a, records[a.name], author) for a in new_configs),
+            events=(*self._backlog, *events),
+        )
+
+
+def _differs(old: Agent | None, new: Agent) -> bool:
+    """Return whether the part of the agent that is saved changed."""
+    if old is new:
+        return False
+    if old is None or old.spec != new.spec:
+        return True
+    return dump_condition(old) != dump_condition(new)
+
+
+def _row(agent: Agent, record: Record) -> AgentRow:
+    return AgentRow(
+        name=agent.name,
+        spec=dump_spec(agent.spec),
+        condition=dump_condition(agent),
+        config_version=record.config_version,
+        revision=record.revision,
+        created_at=record.created_at,
+        updated_at=record.updated_at,
+    )
+
+
+def _config(agent: Agent, record: Record, author: str) -> ConfigRow:
+    config: dict[str, Any] = agent.spec.config
+    return ConfigRow(agent.name, record.config_version, config, author, record.updated_at)

@@ -1,0 +1,205 @@
+"""The manager as a service: everything is made and wired here, and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from opmas.core.roster import Roster
+from opmas.manager.boot import BootMark, load_saved
+from opmas.manager.carrier import Carrier
+from opmas.manager.clock import Clock
+from opmas.manager.control import LINE_LIMIT, Control
+from opmas.manager.database import Databases
+from opmas.manager.eventlog import EventLog
+from opmas.manager.files import AgentFiles
+from opmas.manager.host import HostStatus
+from opmas.manager.link import AgentLinks
+from opmas.manager.methods import Methods, Parts
+from opmas.manager.probes import Probes
+from opmas.manager.problems import Problems
+from opmas.manager.saver import Saver
+from opmas.manager.shelf import Shelf
+from opmas.manager.sockets import listen
+from opmas.manager.upkeep import Upkeep
+from opmas.manager.views import Views
+from opmas.manager.watch import Watch
+from opmas.manager.writer import Writer
+from opmas.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from opmas.core.agent import AgentSpec
+    from opmas.core.settings import Settings
+    from opmas.ports import Units
+    from opmas.systemd.notify import Notifier
+
+logger = logging.getLogger(__name__)
+
+GROUP: Final = "opmas"
+FIRST_LOOK: Final = 10.0  # seconds; then the manager serves, and says that systemd is away
+AGENT_BACKLOG: Final = 1024  # a thousand agents reconnect at once when the manager comes back
+
+
+class Manager:
+    """The manager of this host's agents."""
+
+    def __init__(self, settings: Settings, units: Units, notifier: Notifier) -> None:
+        self._settings = settings
+        self._notifier = notifier
+        self._clock = Clock()
+        state = Path(settings.manager.state_dir)
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._databases = Databases(state / "manager.db", self._clock)
+        self._problems = Problems(self._announce)
+        self._status = HostStatus(socket.gethostname(), self._problems, self._clock)
+        self._files = AgentFiles(settings)
+        self._log = EventLog(self._status.host, lambda: self._databases.current)
+        self._mark = BootMark(
+            Path(settings.manager.socket).parent / "boot-id", self._status.boot_id
+        )
+        self._marked = False
+        self._looked = asyncio.Event()
+        self._early_news: list[tuple[str, dict[str, str]]] = []
+        self._writer: Writer | None = None
+        self._wire(units)
+
+    def _wire(self, units: Units) -> None:
+        same_boot = self._mark.is_set()
+        is_new = self._databases.open(self._problems)
+        empty = Roster(concurrency=self._settings.start.concurrency)
+        saved = load_saved(self._databases, self._files, empty, is_new=is_new, same_boot=same_boot)
+        saver = Saver(self._databases, saved.records)
+        writer = Writer(saved.roster, saver, self._log, self._problems, self._clock, self._digest)
+        self._writer = writer
+        self.shelf = Shelf(
+            self._settings.manager.packages_path, writer, self._databases, self._problems
+        )
+        self.links = AgentLinks(writer, self.shelf.packages)
+        self.probes = Probes(writer, units, self.shelf.packages)
+        self.carrier = Carrier(writer, units, self._files, self.links, self.shelf.packages)
+        writer.carry_out = self.carrier.carry_out
+        writer.progressed = self._progressed
+        self._log.published = self.links.deliver
+        self.watch = Watch(
+            writer, units, self.probes, self._problems, self._status, self._files,
+            same_boot=same_boot,
+        )  # fmt: skip
+        self.watch.ready = self._looked.set
+        self.upkeep = Upkeep(
+            settings=self._settings,
+            writer=writer,
+            units=units,
+            shelf=self.shelf,
+            databases=self._databases,
+            problems=self._problems,
+            log=self._log,
+        )
+        views = Views(writer, self.shelf.packages, self.links, self._files, self._clock)
+        parts = Parts(writer, self._log, self.shelf, views, self._clock, self._status)
+        self.control = Control(Methods(parts).table)
+        self._log.load()
+        if is_new:
+            self.upkeep.begin_anew(saved.roster)
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        writer = self.writer
+        self.shelf.load()
+        stopping = self._handle_signals()
+        await self.shelf.rescan()
+        tasks = [asyncio.create_task(self.watch.run(), name="watch")]
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._looked.wait(), FIRST_LOOK)
+        self._say_started()
+        writer.flush()
+        self._progressed()
+        async with await self._serve_agents(), await self._serve_control():
+            self._notifier.ready()
+            tasks.append(asyncio.create_task(writer.run(), name="writer"))
+            tasks.append(asyncio.create_task(self.upkeep.run(), name="upkeep"))
+            tasks.append(asyncio.create_task(_wait(stopping), name="stop signal"))
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await self._shut_down(tasks)
+        for task in done:
+            task.result()  # an error in one part ends the manager: systemd restarts it
+
+    @property
+    def writer(self) -> Writer:
+        """The one writer."""
+        assert self._writer is not None  # noqa: S101 -- made in the constructor
+        return self._writer
+
+    async def _shut_down(self, tasks: Iterable[asyncio.Task[object]]) -> None:
+        self._notifier.stopping()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.probes.close()
+        self.writer.announce("opmas.manager.stopping", "manager", {"version": VERSION})
+        self.writer.flush()
+        self.control.close()
+        self.links.close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.carrier.settled(), 2.0)
+        self._databases.close()
+
+    def _handle_signals(self) -> asyncio.Event:
+        loop = asyncio.get_running_loop()
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, self.upkeep.hurry)
+        return stopping
+
+    async def _serve_control(self) -> asyncio.AbstractServer:
+        path = Path(self._settings.manager.socket)
+        listener = listen(path, 0o660, backlog=128, group=GROUP)
+        return await asyncio.start_unix_server(self.control.serve, sock=listener, limit=LINE_LIMIT)
+
+    async def _serve_agents(self) -> asyncio.AbstractServer:
+        path = Path(self._settings.manager.agent_socket)
+        listener = listen(path, 0o666, backlog=AGENT_BACKLOG)
+        loop = asyncio.get_running_loop()
+        return await loop.create_unix_server(self.links.protocol, sock=listener)
+
+    def _digest(self, spec: AgentSpec) -> str:
+        package = self.shelf.packages.get(spec.package)
+        return "" if package is None else self._files.digest(spec, package)
+
+    def _announce(self, kind: str, data: dict[str, str]) -> None:
+        if self._writer is None:  # found while the parts are made: said as soon as they are
+            self._early_news.append((kind, data))
+        else:
+            self._writer.announce(kind, "manager", dict(data))
+
+    def _say_started(self) -> None:
+        for kind, data in self._early_news:
+            self.writer.announce(kind, "manager", dict(data))
+        self.writer.announce("opmas.manager.started", "manager", {"version": VERSION})
+        if not self._looked.is_set():
+            self._problems.report("systemd-unavailable", "systemd does not answer")
+
+    def _progressed(self) -> None:
+        self._notifier.watchdog()
+        self.probes.follow()
+        if self._looked.is_set() and not self._marked:
+            self._remember_boot()
+
+    def _remember_boot(self) -> None:
+        """Say that all agents were seen in this boot, once what follows from it is saved."""
+        self._marked = True
+        try:
+            self._mark.set()
+        except OSError:
+            logger.exception("the boot cannot be remembered")
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()

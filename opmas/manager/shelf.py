@@ -1,0 +1,143 @@
+"""The packages that are there now, and what to do when they come, change or go."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from opmas.core.events import PackageSeen
+from opmas.core.fields import nearest
+from opmas.errors import BackendError, StoreError, UnknownPackageError
+from opmas.packages.catalogue import MANIFEST, Package, Refusal, scan
+from opmas.packages.validation import validate
+from opmas.store.rows import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from opmas.manager.database import Databases
+    from opmas.manager.problems import Problems
+    from opmas.manager.writer import Writer
+
+logger = logging.getLogger(__name__)
+
+
+class Shelf:
+    """Holds the packages; `packages` is one mapping for all who look, changed in place."""
+
+    def __init__(
+        self, roots: Sequence[str], writer: Writer, databases: Databases, problems: Problems
+    ) -> None:
+        self.packages: dict[str, Package] = {}
+        self.refused: tuple[Refusal, ...] = ()
+        self._roots = roots
+        self._writer = writer
+        self._databases = databases
+        self._problems = problems
+        self._known: dict[str, tuple[str, str]] = {}  # name -> (version, digest), as announced
+        self._signature: object = None
+        self._scanning = asyncio.Lock()
+
+    def load(self) -> None:
+        """Read which packages were known when the manager last ran."""
+        if self._databases.current is not None:
+            self._known = self._databases.current.packages()
+
+    def get(self, name: str) -> Package:
+        """Return the package of that name, or raise `UnknownPackageError`."""
+        package = self.packages.get(name)
+        if package is None:
+            hint = nearest(name, self.packages) or f": apt install opmas-agent-{name}?"
+            raise UnknownPackageError(f'no package is named "{name}"{hint}')
+        return package
+
+    async def rescan_when_changed(self) -> None:
+        """Look again when a directory or manifest was touched: the net below dpkg's trigger."""
+        if _signature(self._roots) != self._signature:
+            await self.rescan()
+
+    async def rescan(self) -> dict[str, Any]:
+        """Look which packages are there, and return what is new since the last look."""
+        async with self._scanning:
+            self._signature = _signature(self._roots)
+            try:
+                found = await asyncio.to_thread(scan, self._roots)
+            except BackendError as error:
+                self._problems.report("packages-unreadable", error.message)
+                return {"added": [], "changed": [], "removed": [], "refused": []}
+            self._problems.clear("packages-unreadable")
+            refused = [*found.refused, *await self._check_schemas(found.packages)]
+            self._announce_refused(refused)
+            self.packages.clear()
+            self.packages.update(found.packages)
+            self.refused = tuple(refused)
+            return {**self._announce(), "refused": [_refusal(r) for r in refused]}
+
+    async def _check_schemas(self, packages: dict[str, Package]) -> list[Refusal]:
+        """Take out each new package whose defaults do not fit its own schema."""
+        refused = []
+        for name, package in list(packages.items()):
+            held = self.packages.get(name)
+            if held is not None and held.digest == package.digest:
+                continue
+            problems = await validate(package.manifest.schema, package.manifest.defaults)
+            if problems:
+                del packages[name]
+                faults = tuple(f"config.defaults.{p}" for p in problems)
+                refused.append(Refusal(f"{package.directory}/{MANIFEST}", faults))
+        return refused
+
+    def _announce(self) -> dict[str, list[str]]:
+        now = {n: (p.manifest.version, p.digest) for n, p in self.packages.items()}
+        was = self._known
+        news = {
+            "added": sorted(now.keys() - was.keys()),
+            "changed": sorted(n for n in now.keys() & was.keys() if now[n] != was[n]),
+            "removed": sorted(was.keys() - now.keys()),
+        }
+        for kind, names in news.items():
+            for name in names:
+                version = (now.get(name) or was[name])[0]
+                self._writer.announce(
+                    f"opmas.package.{kind}", f"package/{name}", {"version": version}
+                )
+        for agent in self._writer.roster.agents.values():
+            self._writer.post(agent.name, PackageSeen(agent.spec.package in now))
+        if now != was:
+            self._remember(now)
+        return news
+
+    def _remember(self, now: dict[str, tuple[str, str]]) -> None:
+        self._known = now
+        database = self._databases.current
+        try:
+            if database is not None:
+                database.save(Batch(packages=now))
+        except StoreError as error:  # announced again after a restart, nothing worse
+            logger.warning("the packages cannot be saved: %s", error.message)
+
+    def _announce_refused(self, refused: list[Refusal]) -> None:
+        for refusal in refused:
+            if refusal not in self.refused:
+                name = Path(refusal.path).parent.name
+                self._writer.announce(
+                    "opmas.package.refused", f"package/{name}", _refusal(refusal)
+                )
+
+
+def _refusal(refusal: Refusal) -> dict[str, Any]:
+    return {"path": refusal.path, "problems": list(refusal.problems)}
+
+
+def _signature(roots: Sequence[str]) -> object:
+    found = []
+    for root in map(Path, roots):
+        for path in (root, *sorted(root.glob(f"*/{MANIFEST}"))):
+            try:
+                stat = path.stat()
+            except OSError:
+                continue
+            found.append((str(path), stat.st_mtime_ns, stat.st_ino))
+    return found

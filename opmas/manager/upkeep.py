@@ -1,0 +1,112 @@
+"""What is looked at from time to time: systemd, the packages, the database, the event log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+from opmas.errors import StoreError, SystemdError
+
+if TYPE_CHECKING:
+    from opmas.core.roster import Roster
+    from opmas.core.settings import Settings
+    from opmas.manager.database import Databases
+    from opmas.manager.eventlog import EventLog
+    from opmas.manager.problems import Problems
+    from opmas.manager.shelf import Shelf
+    from opmas.manager.writer import Writer
+    from opmas.ports import Units
+
+logger = logging.getLogger(__name__)
+
+DATABASE_CHECK: Final = 2.0  # seconds; one stat, and a new try when the disk was full
+
+
+class Upkeep:
+    """The manager's rounds."""
+
+    def __init__(  # noqa: PLR0913 -- what the rounds lead past
+        self,
+        *,
+        settings: Settings,
+        writer: Writer,
+        units: Units,
+        shelf: Shelf,
+        databases: Databases,
+        problems: Problems,
+        log: EventLog,
+    ) -> None:
+        self._settings = settings
+        self._writer = writer
+        self._units = units
+        self._shelf = shelf
+        self._databases = databases
+        self._problems = problems
+        self._log = log
+        self._hurry = asyncio.Event()
+
+    def hurry(self) -> None:
+        """Make the next round now."""
+        self._hurry.set()
+
+    def begin_anew(self, roster: Roster) -> None:
+        """Fill a new database: all agents, and the event log where it was known to end."""
+        if roster.agents:
+            self._writer.saver.save_everything()
+            names = ", ".join(sorted(roster.agents))
+            logger.warning("the database is new: rebuilt agents from their files: %s", names)
+
+    async def run(self) -> None:
+        """Make rounds until cancelled."""
+        since_round = 0.0
+        while True:
+            self._check_database()
+            if since_round >= self._settings.manager.check_interval or self._hurry.is_set():
+                since_round = 0.0
+                self._hurry.clear()
+                await self._round()
+            try:
+                await asyncio.wait_for(self._hurry.wait(), DATABASE_CHECK)
+            except TimeoutError:
+                since_round += DATABASE_CHECK
+
+    async def _round(self) -> None:
+        try:
+            await self._units.resync()
+        except SystemdError as error:
+            self._problems.report("systemd-unavailable", error.message)
+        await self._shelf.rescan_when_changed()
+        self._prune()
+
+    def _check_database(self) -> None:
+        saver = self._writer.saver
+        if not saver.behind and not self._databases.lost():
+            return
+        if self._databases.lost():
+            self._problems.report(
+                "database-lost", f"{self._databases.path} was deleted: made anew"
+            )
+        self._databases.close()
+        is_new = self._databases.open(self._problems)
+        if self._databases.current is None:
+            return
+        if is_new:
+            try:
+                self._databases.current.continue_at(self._log.last)
+            except StoreError as error:
+                self._problems.report("database-unavailable", error.message)
+                return
+        saver.save_everything()
+        self._writer.post_step(lambda roster, _now: (roster, ()))  # a turn, and so a save
+        self._problems.clear("database-lost")
+
+    def _prune(self) -> None:
+        database = self._databases.current
+        if database is None:
+            return
+        try:
+            database.prune(self._settings.events.max_count)
+            self._log.first = database.bounds()[0]
+        except StoreError as error:
+            self._problems.report("database-unavailable", error.message)

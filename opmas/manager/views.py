@@ -1,0 +1,141 @@
+"""What the outside is told of agents and packages: the documents of docs/reference/json.md."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from opmas.core.agent import Limits, unit_name
+from opmas.core.exits import code_name, signal_of
+from opmas.core.explain import message
+from opmas.core.limits import effective_limits
+from opmas.core.needs import needs_of
+from opmas.core.state import LIVE, health
+from opmas.host.cgroups import Cgroups, Usage
+from opmas.manager.clock import Clock, rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opmas.core.state import Agent
+    from opmas.core.unit import UnitState
+    from opmas.manager.files import AgentFiles
+    from opmas.manager.link import AgentLinks
+    from opmas.manager.writer import Writer
+    from opmas.packages.catalogue import Package
+
+
+class Views:
+    """Makes the documents from what the manager knows."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        packages: Mapping[str, Package],
+        links: AgentLinks,
+        files: AgentFiles,
+        clock: Clock,
+    ) -> None:
+        self._writer = writer
+        self._packages = packages
+        self._links = links
+        self._files = files
+        self._clock = clock
+        self._cgroups = Cgroups()
+
+    def agent(self, agent: Agent) -> dict[str, Any]:
+        """Return the AgentView."""
+        package = self._packages.get(agent.spec.package)
+        record = self._writer.saver.records[agent.name]
+        return {
+            **self._identity(agent, package),
+            **self._condition(agent),
+            "needs_restart": self.needs_restart(agent, package),
+            "config_version": record.config_version,
+            "config": agent.spec.config,
+            "limits": asdict(_limits(agent, package)),
+            "grants": list(agent.spec.grants),
+            "needs": [] if package is None else [n.name for n in needs_of(package.manifest)],
+            "after": list(agent.spec.after),
+            "usage": asdict(self._usage(agent)),
+            "revision": record.revision,
+            "created_at": record.created_at,
+            "updated_at": record.updated_at,
+            "managed_by": "manager",
+        }
+
+    def agent_whole(self, agent: Agent) -> dict[str, Any]:
+        """Return the AgentView with the metrics that the agent last sent."""
+        return {**self.agent(agent), "metrics": self._links.heard(agent.name).metrics}
+
+    def package(self, package: Package) -> dict[str, Any]:
+        """Return the PackageView."""
+        manifest = package.manifest
+        needs = [{"name": n.name, "explanation": n.explanation} for n in needs_of(manifest)]
+        agents = self._writer.roster.agents.values()
+        return {
+            "name": package.name,
+            "version": manifest.version,
+            "summary": manifest.summary,
+            "runtime": str(manifest.runtime),
+            "source": "directory" if package.deb is None else "deb",
+            "deb": package.deb,
+            "path": package.directory,
+            "needs": needs,
+            "limits": asdict(manifest.limits),
+            "agents": sorted(a.name for a in agents if a.spec.package == package.name),
+            "state": "ready",
+        }
+
+    def needs_restart(self, agent: Agent, package: Package | None) -> bool:
+        """Return whether the run was started with something else than a start would use now."""
+        if package is None or agent.phase not in LIVE or not agent.started_with:
+            return False
+        return self._files.digest(agent.spec, package) != agent.started_with
+
+    def _identity(self, agent: Agent, package: Package | None) -> dict[str, Any]:
+        return {
+            "name": agent.name,
+            "package": agent.spec.package,
+            "package_version": None if package is None else package.manifest.version,
+            "unit": unit_name(agent.name),
+        }
+
+    def _condition(self, agent: Agent) -> dict[str, Any]:
+        report = health(agent)
+        unit = agent.unit
+        error = self._links.heard(agent.name).config_error
+        refused = f"; it refused its configuration: {error}" if error else ""
+        return {
+            "desired": str(agent.spec.desired),
+            "phase": str(agent.phase),
+            "reason": str(agent.reason),
+            "message": message(agent) + refused,
+            "since": rfc3339(self._clock.at(agent.since)),
+            "health": str(report.status),
+            "health_message": report.message,
+            "checks": [asdict(check) for check in report.checks],
+            "held_by": "systemctl" if agent.held else None,
+            "main_pid": None if unit is None else unit.main_pid or None,
+            "restarts": 0 if unit is None else unit.n_restarts,
+            "status_text": "" if unit is None else unit.status_text,
+            "last_exit": None if agent.last_exit is None else _exit(agent.last_exit),
+        }
+
+    def _usage(self, agent: Agent) -> Usage:
+        return self._cgroups.usage(agent.name) if agent.phase in LIVE else Usage()
+
+
+def _limits(agent: Agent, package: Package | None) -> Limits:
+    return agent.spec.limits if package is None else effective_limits(agent.spec, package.manifest)
+
+
+def _exit(unit: UnitState) -> dict[str, Any]:
+    return {
+        "code": code_name(unit),
+        "status": unit.exec_main_status,
+        "signal": signal_of(unit),
+        "result": unit.result,
+        "at": rfc3339(datetime.fromtimestamp(unit.exec_main_exit_at, UTC)),
+    }
