@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from opmas.core.agent import Health, Phase
 from opmas.core.events import Announce
 from opmas.core.exits import code_name, signal_of
-from opmas.core.state import Agent, health
+from opmas.core.state import Agent, Pending, health
 
 if TYPE_CHECKING:
     from opmas.core.unit import UnitState
@@ -35,12 +36,19 @@ def phase_news(before: Agent, after: Agent) -> tuple[Announce, ...]:
     news: list[Announce] = []
     if before.held is not after.held:
         kind = "opmas.agent.held" if after.held else "opmas.agent.released"
-        news.append(Announce(kind, subject, {"by": "systemctl"}))
+        news.append(Announce(kind, subject, {"by": _by_whom(after)}))
     if before.phase is not after.phase or before.reason is not after.reason:
         data: dict[str, Any] = {"from": before.phase, "to": after.phase, "reason": after.reason}
         news.append(Announce("opmas.agent.phase", subject, data))
     was, now_is = health(before), health(after)
-    if was.status is not now_is.status:
+    told = {was.status, now_is.status}
+    if len(told) > 1 and Health.UNKNOWN not in told:  # coming and going is the phase's news
         data = {"from": was.status, "to": now_is.status, "message": now_is.message}
         news.append(Announce("opmas.agent.health", subject, data))
     return tuple(news)
+
+
+def _by_whom(after: Agent) -> str:
+    """Return who put the agent on hold or took it off."""
+    came_up = after.phase in {Phase.STARTING, Phase.RUNNING} and after.pending is Pending.NOTHING
+    return "systemctl" if after.held or came_up else "opmas"

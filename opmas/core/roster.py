@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import graphlib
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from opmas.core.agent import AgentSpec, Desired, Phase, Reason
 from opmas.core.events import Announce, ApplyLimits, Prepare, SendConfig, Start, Stop
@@ -24,14 +23,12 @@ if TYPE_CHECKING:
 
     from opmas.core.events import Effect, Event
 
-NO_AGENTS: Final[Mapping[str, Agent]] = MappingProxyType({})
-
 
 @dataclass(frozen=True, slots=True)
 class Roster:
     """The agents of the host by name; at most `concurrency` of them are started at a time."""
 
-    agents: Mapping[str, Agent] = field(default=NO_AGENTS)
+    agents: Mapping[str, Agent] = field(default_factory=dict)
     concurrency: int = 8
     policy: Policy = field(default_factory=Policy)
 

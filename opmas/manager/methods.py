@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,6 @@ from opmas.core.state import Pending, health
 from opmas.errors import GrantError, InvalidError, RevisionError, UnknownAgentError
 from opmas.manager import requests
 from opmas.manager.files import merged_config
-from opmas.packages.validation import validate
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -95,7 +95,7 @@ class Methods:
         package = self._parts.shelf.get(put.spec.package)
         spec = replace(put.spec, after=put.spec.after or package.manifest.after)
         _check_grants(spec, package)
-        await _check_config(spec, package)
+        await self._check_config(spec, package)
 
         def step(agents: Roster, now: float) -> Decision:
             self._check_revision(spec.name, put.expect)
@@ -158,6 +158,14 @@ class Methods:
             raise UnknownAgentError(f'no agent is named "{name}"{nearest(name, agents)}')
         return agents[name]
 
+    async def _check_config(self, spec: AgentSpec, package: Package) -> None:
+        check = self._parts.shelf.checker.config_problems
+        problems = await asyncio.to_thread(check, package.manifest, merged_config(spec, package))
+        if problems:
+            raise InvalidError(
+                f'cannot use the configuration of agent "{spec.name}": {problems[0]}', problems
+            )
+
     def _check_revision(self, name: str, expect: int | None) -> None:
         record = self._writer.saver.records.get(name)
         revision = 0 if record is None else record.revision
@@ -193,13 +201,4 @@ def _check_grants(spec: AgentSpec, package: Package) -> None:
         raise InvalidError(
             f'cannot grant {extra[0]} to agent "{spec.name}": its package does not ask for it',
             tuple(f"grants: {g}: the package does not ask for it" for g in extra),
-        )
-
-
-async def _check_config(spec: AgentSpec, package: Package) -> None:
-    problems = await validate(package.manifest.schema, merged_config(spec, package))
-    if problems:
-        raise InvalidError(
-            f'cannot use the configuration of agent "{spec.name}": {problems[0]}',
-            tuple(f"config.{p}" for p in problems),
         )

@@ -11,7 +11,7 @@ from opmas.core.events import PackageSeen
 from opmas.core.fields import nearest
 from opmas.errors import BackendError, StoreError, UnknownPackageError
 from opmas.packages.catalogue import MANIFEST, Package, Refusal, scan
-from opmas.packages.validation import validate
+from opmas.packages.checker import ConfigChecker
 from opmas.store.rows import Batch
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Shelf:
     ) -> None:
         self.packages: dict[str, Package] = {}
         self.refused: tuple[Refusal, ...] = ()
+        self.checker = ConfigChecker()
         self._roots = roots
         self._writer = writer
         self._databases = databases
@@ -64,11 +65,11 @@ class Shelf:
             self._signature = _signature(self._roots)
             try:
                 found = await asyncio.to_thread(scan, self._roots)
+                refused = [*found.refused, *await self._check_schemas(found.packages)]
             except BackendError as error:
                 self._problems.report("packages-unreadable", error.message)
                 return {"added": [], "changed": [], "removed": [], "refused": []}
             self._problems.clear("packages-unreadable")
-            refused = [*found.refused, *await self._check_schemas(found.packages)]
             self._announce_refused(refused)
             self.packages.clear()
             self.packages.update(found.packages)
@@ -82,11 +83,10 @@ class Shelf:
             held = self.packages.get(name)
             if held is not None and held.digest == package.digest:
                 continue
-            problems = await validate(package.manifest.schema, package.manifest.defaults)
+            problems = await asyncio.to_thread(self.checker.manifest_problems, package.manifest)
             if problems:
                 del packages[name]
-                faults = tuple(f"config.defaults.{p}" for p in problems)
-                refused.append(Refusal(f"{package.directory}/{MANIFEST}", faults))
+                refused.append(Refusal(f"{package.directory}/{MANIFEST}", problems))
         return refused
 
     def _announce(self) -> dict[str, list[str]]:
