@@ -66,8 +66,8 @@ class Database:
             raise  # the caller asked for what is there already: it decides
         except (sqlite3.Error, OSError) as error:
             self._drop()
-            reason = (error.strerror or "") if isinstance(error, OSError) else str(error)
-            raise StoreError(f"cannot use the database {self.path}: {reason.lower()}") from error
+            reason = (error.strerror or "").lower() if isinstance(error, OSError) else str(error)
+            raise StoreError(f"cannot use the database {self.path}: {reason}") from error
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

@@ -9,12 +9,11 @@ from flask import Response, g, jsonify, request
 
 from opmas.api import query
 from opmas.api.documents import read_query
-from opmas.api.stream import KEEP_ALIVE, TICK, Filter, Stream, has_left, start_at
-from opmas.errors import RequestError, StoreError
+from opmas.api.presence import Presence
+from opmas.api.stream import TICK, Filter, Stream, start_at
+from opmas.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from opmas.api.context import Api
 
 EVENT_STREAM: Final = "text/event-stream"
@@ -54,9 +53,11 @@ def _later_page(
 
     The feed waits, not the manager: one long-poll serves all clients, and a stop ends it.
     """
-    stays = _stays(api)
+    presence = _presence(api)
     with api.places.one(), api.feed.following():
-        while not page["events"] and (left := deadline - time.monotonic()) > 0 and stays():
+        while not page["events"] and (left := deadline - time.monotonic()) > 0:
+            if api.feed.closed or not presence.lasts():
+                break
             api.feed.wait(page["last"], min(left, TICK))
             page = api.manager.call("event.list", **{**asked, "after": page["last"]})
     return page
@@ -66,7 +67,7 @@ def _stream(api: Api) -> Response:
     asked = read_query(FILTERS)
     start = start_at(api.manager, _position(api, asked))
     wanted = Filter(asked.get("agent"), asked.get("type"))
-    stream = Stream(api.manager, api.feed, wanted, _stays(api))
+    stream = Stream(api.manager, api.feed, wanted, _presence(api).lasts)
     api.places.take()
     answer = Response(stream.run(start), mimetype=EVENT_STREAM)
     answer.call_on_close(api.places.leave)
@@ -89,21 +90,5 @@ def _position(api: Api, asked: dict[str, Any]) -> int | None:
     return after
 
 
-def _stays(api: Api) -> Callable[[], bool]:
-    """Return what tells whether the client is there and its token is live."""
-    connection = request.environ.get("gunicorn.socket")
-    token, checked_at = g.token, time.monotonic()
-
-    def stays() -> bool:
-        nonlocal checked_at
-        if api.feed.closed or has_left(connection):
-            return False
-        if time.monotonic() - checked_at < KEEP_ALIVE:
-            return True
-        checked_at = time.monotonic()
-        try:
-            return api.tokens.is_live(token)
-        except StoreError:  # it was live a moment ago, and the disk will be mended
-            return True
-
-    return stays
+def _presence(api: Api) -> Presence:
+    return Presence(request.environ.get("gunicorn.socket"), g.token, api.tokens)

@@ -9,7 +9,6 @@ event `gap` says so, and the stream goes on with the oldest that there is.
 from __future__ import annotations
 
 import json
-import select
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -17,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opmas.errors import BackendError
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from opmas.api.feed import Event, Feed
     from opmas.api.manager import Manager
@@ -67,14 +65,20 @@ class Stream:
     """Yields the text of one client's stream until `is_wanted` says no or the process ends."""
 
     def __init__(
-        self, manager: Manager, feed: Feed, wanted: Filter, is_wanted: Callable[[], bool]
+        self,
+        manager: Manager,
+        feed: Feed,
+        wanted: Filter,
+        is_wanted: Callable[[], bool],
+        keep_alive: float = KEEP_ALIVE,
     ) -> None:
         self._manager = manager
         self._feed = feed
         self._wanted = wanted
         self._is_wanted = is_wanted
+        self._keep_alive = keep_alive
 
-    def run(self, start: Start) -> Iterator[bytes]:
+    def run(self, start: Start) -> Generator[bytes]:
         """Yield the stream from its start."""
         yield f"retry: {RETRY_MS}\n".encode() + _opening(start)
         position, logs, written_at = start.position, self._feed.logs, time.monotonic()
@@ -84,7 +88,7 @@ class Stream:
                     logs, position, text = self._begin_anew(logs, position)
                 else:
                     position, text = self._next(position)
-                if not text and time.monotonic() - written_at >= KEEP_ALIVE:
+                if not text and time.monotonic() - written_at >= self._keep_alive:
                     text = b": keep-alive\n" + _position(position)
                 if text:
                     yield text
@@ -112,15 +116,6 @@ class Stream:
             time.sleep(TICK)
             return logs, position, b""
         return now, start.position, _opening(start) if start.gap else b""
-
-
-def has_left(connection: socket.socket | None) -> bool:
-    """Tell whether the client closed its side of the connection."""
-    if connection is None:
-        return False
-    poll = select.poll()
-    poll.register(connection, select.POLLRDHUP)  # poll(2) adds POLLHUP and POLLERR by itself
-    return bool(poll.poll(0))
 
 
 def _opening(start: Start) -> bytes:
