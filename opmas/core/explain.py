@@ -113,7 +113,7 @@ def _waiting_sentence(agent: Agent) -> str:
     return f"It is started after: {', '.join(agent.spec.after)}."
 
 
-_NEXT: Final = {
+NEXT: Final = {
     Phase.REGISTERED: "Nothing, until `opmas agent start {name}`.",
     Phase.STARTING: "It runs as soon as it says that it is ready, or fails at its start timeout.",
     Phase.RUNNING: "It goes on running; systemd restarts it when it crashes or hangs.",
@@ -145,7 +145,7 @@ def _next(agent: Agent, now: float, policy: Policy) -> str:
         return "It is removed as soon as it has stopped."
     if agent.then is Then.START:
         return "It is started again as soon as it has stopped."
-    text = _NEXT_BY_REASON.get(agent.reason, _NEXT[agent.phase])
+    text = _NEXT_BY_REASON.get(agent.reason, NEXT[agent.phase])
     if agent.reason is Reason.EXIT_CONFIG:
         text = f"Status {EXIT_CONFIG} tells OPMAS not to try again. " + text
     if agent.phase is Phase.RUNNING and agent.spec.desired is Desired.STOPPED:

@@ -1,0 +1,44 @@
+"""What is saved comes back as it was."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from opmas.core.agent import Desired, Limits, Phase, Reason
+from opmas.core.condition import dump_condition, dump_spec, load_condition, load_spec
+from opmas.core.state import Pending, Then
+from tests.builders import agent, killed, spec
+
+
+def test_a_specification_survives_json():
+    whole = spec(
+        desired=Desired.STOPPED,
+        config={"a": [1, {"b": None}]},
+        limits=Limits(memory_max=1, cpu_quota=2),
+        grants=("network=full",),
+        after=("other",),
+    )
+
+    assert load_spec(json.loads(json.dumps(dump_spec(whole)))) == whole
+
+
+def test_a_condition_survives_json_but_for_what_systemd_tells_anew():
+    whole = agent(
+        phase=Phase.STOPPING,
+        reason=Reason.REQUESTED,
+        since=12.5,
+        message="m",
+        pending=Pending.STOP,
+        then=Then.START,
+        held=True,
+        failures=3,
+        retry_at=99.0,
+        started_with="abc",
+        last_exit=killed(),
+    )
+    seen = replace(whole, unit=killed(), jobs=frozenset({1}), foreign_job=True, settle_at=5.0)
+
+    back = load_condition(whole.spec, json.loads(json.dumps(dump_condition(seen))))
+
+    assert back == whole
