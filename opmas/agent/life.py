@@ -85,7 +85,11 @@ class Ending:
         self._rt = runtime
 
     def __enter__(self) -> Ending:
-        self._rt.notifier.stopping(self._rt.why or "stopping")
+        if self._rt.exit_code:
+            # no STOPPING=1: systemd is to see a service that fails, and its watchdog stays on
+            self._rt.notifier.status(self._rt.why)
+        else:
+            self._rt.notifier.stopping(self._rt.why or "stopping")
         self._rt.workers.stop()
         self._token = ACTIVITY.set("teardown")
         return self

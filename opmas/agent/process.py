@@ -66,7 +66,7 @@ def run_agent(cls: type[BaseAgent], environ: Mapping[str, str]) -> int:
     except AgentError as error:
         what = f"{cls.__name__} cannot start: {type(error).__name__}: {error}"
         return refuse_start(what, EXIT_FATAL if error.kind is Kind.FATAL else EXIT_BUG)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever the author raises ends here
         what = f"{cls.__name__} cannot start: {type(error).__name__}: {error}"
         return refuse_start(what, EXIT_BUG, error)
     return _carry(agent, settings, environ)

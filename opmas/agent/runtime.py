@@ -178,8 +178,7 @@ class Runtime:
             return
         if activity in ("setup", "teardown"):
             self.extend(EXTEND_BY, note)
-        else:
-            self.feed(now)
+        self.feed(now)
 
     def extend(self, seconds: float, note: str = "") -> None:
         """Ask systemd for more time to start or stop, at most once a second."""

@@ -74,6 +74,16 @@ class AgentSocket:
         )
         return found
 
+    def wait_for_next(self, method: str, *, after: int) -> dict[str, Any]:
+        """Return the params of the message of that method that comes after so many of them."""
+
+        def look() -> dict[str, Any] | None:
+            found = [m for m in self.messages if m.get("method") == method]
+            return found[after]["params"] if len(found) > after else None
+
+        found: dict[str, Any] = self._await(look, f"{method} after {after}")
+        return found
+
     def wait_for_connections(self, count: int) -> None:
         """Return when agents have connected so often."""
         self._await(lambda: self.connections >= count or None, f"{count} connections")

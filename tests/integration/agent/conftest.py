@@ -101,7 +101,15 @@ def start(tmp_path: Path, notify: NotifySocket, manager_path: Path) -> Iterator[
             **(environ or {}),
         }
         here = str(Path(__file__).parent)
-        argv = [sys.executable, "-P", "-m", "opmas.agent", "--path", here, f"samples:{name}"]
+        argv = [
+            sys.executable,
+            "-P",
+            "-m",
+            "opmas.agent",
+            "--path",
+            here,
+            name if ":" in name else f"samples:{name}",
+        ]
         started.append(AgentProcess(argv, env, tmp_path / "stderr"))
         return started[-1]
 

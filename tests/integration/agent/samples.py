@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opmas.agent import BaseAgent, Check, ConfigError, DependencyError, FatalError, Health, Kind
@@ -226,11 +225,25 @@ class SlowSetup(BaseAgent):
         self.progress("done")
 
 
-class Teller(BaseAgent):
-    """Writes down how much it costs and what it imported."""
+class Confused(BaseAgent):
+    """Hides a coroutine in a plain method."""
 
     def run(self) -> None:
-        figures = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").split()
-        pss = int(figures[figures.index("Pss:") + 1])
-        # `.config["modules"]`: only with the list asked for does the event hold it
-        self.emit("told", pss=pss, modules=sorted(sys.modules))
+        return self.later()  # type: ignore[return-value]  # the mistake it is there for
+
+    async def later(self) -> None:
+        """Be never awaited."""
+
+
+class WaitsInAsync(BaseAgent):
+    """Uses the plain wait in asyncio."""
+
+    async def run(self) -> None:
+        self.wait(1)
+
+
+class EndsItself(BaseAgent):
+    """Ends itself, cleanly."""
+
+    def run(self) -> None:
+        self.stop()

@@ -176,3 +176,41 @@ def test_a_hung_thread_of_asyncio_does_not_keep_the_agent_from_ending(start, not
     notify.wait_for("READY=1")
 
     assert agent.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Confused", "declare the method itself with `async def`"),
+        ("WaitsInAsync", "use `await self.sleep(seconds)`"),
+    ],
+)
+def test_a_mix_up_of_plain_and_asyncio_is_explained(start, notify, name, said):
+    agent = start(name)
+
+    assert agent.wait() == 1
+    assert said in agent.log
+
+
+def test_an_agent_may_end_itself(start, notify):
+    agent = start("EndsItself")
+
+    assert agent.wait() == 0
+    assert notify.wait_for("STOPPING=1")
+
+
+def test_a_module_that_is_not_there_is_not_tried_again(start, notify):
+    agent = start("gone:Gone")
+
+    assert agent.wait() == 78
+    assert "cannot run gone:Gone: no module 'gone' in " in agent.log
+
+
+def test_a_module_that_breaks_at_import_is_a_bug(start, notify, tmp_path):
+    agent = start("broken:Broken")
+
+    assert agent.wait() == 1
+    assert (
+        "cannot import broken:Broken: ModuleNotFoundError: No module named 'no_such" in agent.log
+    )
+    assert notify.wait_for("STATUS=cannot import broken:Broken")
