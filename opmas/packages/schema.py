@@ -52,8 +52,7 @@ def config_problems(schema: dict[str, Any], config: Any, path: str) -> tuple[str
     except Exception as error:  # noqa: BLE001 - a reference that leads nowhere has many types
         reason = str(error)[:MESSAGE_LENGTH]
         return (f"{path}: cannot be checked: its schema is wrong: {reason}",)
-    errors.sort(key=lambda error: [str(key) for key in error.absolute_path])
-    return tuple(dict.fromkeys(problem for error in errors for problem in _problems(error, path)))
+    return tuple(sorted({problem for error in errors for problem in _problems(error, path)}))
 
 
 def _validator(schema: dict[str, Any]) -> Any:
