@@ -43,7 +43,7 @@ def create_app(settings: ApiSection) -> Flask:
     api = Api(manager, database, Tokens(database), feed, places)
 
     app = Flask("opmas.api", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
+    app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT + 1  # `documents` sets the limit itself
     app.json.sort_keys = False  # type: ignore[attr-defined] # of the default provider
     app.url_map = Map(merge_slashes=False)  # `//` is no resource, and no redirect either
     app.extensions["opmas"] = api

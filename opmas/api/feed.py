@@ -121,13 +121,9 @@ class Feed:
             self._news.notify_all()
 
     def _take(self, page: dict[str, Any]) -> None:
-        last = page["last"]
-        if last < self._last:
-            self._begin(last)
-            return
         with self._news:
             self._kept.extend(page["events"])
             if len(self._kept) == KEPT:
                 self._floor = self._kept[0]["sequence"] - 1
-            self._last = last
+            self._last = page["last"]
             self._news.notify_all()

@@ -231,7 +231,7 @@ class FakeHost:
     def event_list(
         self,
         after: int | None = None,
-        limit: int = PAGE,
+        limit: int = 100,
         wait: float = 0,
         agent: str | None = None,
         type: str | None = None,  # noqa: A002 - the wire's own name
@@ -254,7 +254,7 @@ class FakeHost:
         with self.changed:
             while not (found := fitting()) and (left := deadline - time.monotonic()) > 0:
                 self.changed.wait(left)
-            last = self.sequence
+            last = max(self.sequence, after or 0)
             if after is None and since is None:
                 return {"events": found[-limit:], "last": last}
             if len(found) > limit:

@@ -8,6 +8,7 @@ import socket
 import statistics
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -175,19 +176,17 @@ def test_a_header_with_an_underscore_is_no_header(service):
 
 
 def test_a_body_without_a_length_has_a_limit_too(service):
-    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)
     pieces = (b" " * 65536 for _ in range(20))
+    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)) as client:
+        client.request(
+            "PUT",
+            "/v1/agents/web",
+            body=pieces,
+            headers=service.headers(**{"Content-Type": "application/json"}),
+            encode_chunked=True,
+        )
 
-    connection.request(
-        "PUT",
-        "/v1/agents/web",
-        body=pieces,
-        headers=service.headers(**{"Content-Type": "application/json"}),
-        encode_chunked=True,
-    )
-
-    assert connection.getresponse().status == 413
-    connection.close()
+        assert client.getresponse().status == 413
 
 
 def test_a_wrong_setting_ends_the_start_with_a_reason(idle):

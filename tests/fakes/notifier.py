@@ -1,0 +1,20 @@
+"""A notifier that remembers what the service manager would have been told."""
+
+from __future__ import annotations
+
+
+class RecordingNotifier:
+    """Stands for `opmas.systemd.notify.Notifier`."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.fed = 0
+
+    def ready(self) -> None:
+        self.told.append("READY")
+
+    def stopping(self) -> None:
+        self.told.append("STOPPING")
+
+    def watchdog(self) -> None:
+        self.fed += 1
