@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-# docs/reference/sdk.md says 10; Debian 13's interpreter is larger.
+# docs/reference/sdk.md has what was measured on Debian 12; Debian 13's interpreter is larger.
 PSS_KB = 14 * 1024
 # The figure to hold is 0.25; a machine that is busy with other tests must not fail this one.
 READY_SECONDS = 2.5
