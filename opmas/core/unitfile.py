@@ -89,11 +89,10 @@ def render_probe_dropin(spec: AgentSpec, manifest: Manifest, place: Place) -> st
         raise InvalidError(f'cannot render a health check: package "{manifest.name}" has none')
     # our own probe keeps the time itself and says what was late; a second for the interpreter
     timeout = check.timeout + int(not check.command)
-    program, *arguments = _probe_command(check, place)
     service = [
         ("User", (user_name(name),)),
         ("ExecStart", ()),
-        ("ExecStart", (f"-{program}", *arguments)),
+        ("ExecStart", _probe_command(check, place)),
         *([] if check.command else _environment(place)),
         ("TimeoutStartSec", (str(timeout),)),
         *_widenings(granted_sandbox(manifest.sandbox, spec.grants), _hidden(manifest, place)),

@@ -136,9 +136,8 @@ def test_a_health_check_s_drop_in_says_exactly_what_was_meant_or_is_refused(
     found = parse_unit(written)
     assert [each.key for each in found] == keys_of(written)
     assert manifest.health_check is not None
-    program, *arguments = manifest.health_check.command
     commands = [each.values for each in found if each.key == "ExecStart"]
-    assert commands == [(), (f"-{program}", *arguments)]
+    assert commands == [(), manifest.health_check.command]
 
 
 documents = st.fixed_dictionaries(

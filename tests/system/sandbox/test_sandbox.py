@@ -292,24 +292,29 @@ def test_the_limits_in_force_are_the_agent_s(host: Host) -> None:
     }
 
 
-def test_a_health_check_works_on_its_agent_s_files_and_tells_its_result(host: Host) -> None:
-    check = 'test -O "$STATE_DIRECTORY/mine" && test -e /tmp/mine && exit 3'
+@pytest.mark.parametrize(("name", "ending", "fails"), [("well", 0, False), ("ill", 3, True)])
+def test_a_health_check_works_on_its_agent_s_files_and_leaves_nothing(
+    host: Host, name: str, ending: int, fails: bool
+) -> None:
+    check = 'test -O "$STATE_DIRECTORY/mine" && test -e /tmp/mine && exit "$0"; exit 9'
     manifest = exec_manifest(
         command=["/bin/sh", "-c", 'touch "$STATE_DIRECTORY/mine" /tmp/mine; exec sleep 1000'],
-        health_check={"command": ["/bin/sh", "-c", check]},
+        health_check={"command": ["/bin/sh", "-c", check, str(ending)]},
     )
-    unit = declare(host, "checked", manifest)
+    unit = declare(host, name, manifest)
     host.run("systemctl", "start", unit)
-    private = "/var/lib/private/opmas-agents/checked/mine"
+    private = f"/var/lib/private/opmas-agents/{name}/mine"
     wait_for(lambda: not host.run("test", "-e", private, check=False).returncode, 10, "its files")
 
-    host.run("systemctl", "restart", "opmas-probe@checked.service")
+    ended = host.run("systemctl", "start", f"opmas-probe@{name}.service", check=False)
 
-    probe = shown(host, "opmas-probe@checked.service", "ActiveState", "Result", "ExecMainStatus")
+    logged = host.run("journalctl", "-u", f"opmas-probe@{name}.service", "-o", "cat").stdout
+    failed = host.run("systemctl", "list-units", "--failed", "--plain", "opmas-probe@*").stdout
+    state = shown(host, unit, "ActiveState", "NRestarts")
     host.run("systemctl", "stop", unit)
-    after = shown(host, "opmas-probe@checked.service", "ActiveState")
-    assert probe == {"ActiveState": "active", "Result": "success", "ExecMainStatus": "3"}
-    assert after == {"ActiveState": "inactive"}
+    assert (ended.returncode != 0, "status=3" in logged) == (fails, fails)
+    assert f"opmas-probe@{name}.service" not in failed
+    assert state == {"ActiveState": "active", "NRestarts": "0"}
 
 
 def test_a_health_check_that_hangs_is_ended_in_time_and_leaves_no_failed_unit(host: Host) -> None:
@@ -320,7 +325,7 @@ def test_a_health_check_that_hangs_is_ended_in_time_and_leaves_no_failed_unit(ho
     unit = declare(host, "hanging", manifest)
     host.run("systemctl", "start", unit)
 
-    ended = host.run("systemctl", "restart", "opmas-probe@hanging.service", check=False)
+    ended = host.run("systemctl", "start", "opmas-probe@hanging.service", check=False)
 
     failed = host.run("systemctl", "list-units", "--failed", "--plain", "opmas-probe@*").stdout
     host.run("systemctl", "stop", unit)

@@ -104,7 +104,7 @@ def test_a_health_check_over_http_is_run_by_the_sdk_s_probe_in_time() -> None:
     probe = settings(render_probe_dropin(spec(grants=("network=loopback",)), manifest, PLACE))
 
     assert probe["ExecStart"] == (
-        "-/usr/bin/python3",
+        "/usr/bin/python3",
         "-sP",
         "-m",
         "opmas.agent.probe",
@@ -116,12 +116,12 @@ def test_a_health_check_over_http_is_run_by_the_sdk_s_probe_in_time() -> None:
     assert probe["PrivateNetwork"] == ("no",)
 
 
-def test_a_failing_check_leaves_no_failed_unit_and_gets_its_exact_time() -> None:
+def test_a_check_by_a_program_gets_its_exact_time() -> None:
     manifest = exec_manifest(health_check={"command": ["./check"], "timeout": 3})
 
     probe = settings(render_probe_dropin(spec(), manifest, PLACE))
 
-    assert probe["ExecStart"] == ("-/usr/lib/opmas/agents/pinger/check",)
+    assert probe["ExecStart"] == ("/usr/lib/opmas/agents/pinger/check",)
     assert probe["TimeoutStartSec"] == ("3",)
 
 

@@ -33,11 +33,11 @@ def test_every_fault_of_a_configuration_is_named_with_its_path() -> None:
     config = {"target": "DB", "mode": "fst", "levels": [0, "x"], "prot": 1}
 
     assert config_problems(SCHEMA, config, "config") == (
-        "config.port: is missing",
-        'config.prot: unknown key; did you mean "port"?',
         "config.levels[0]: must be above 0, not 0",
         'config.levels[1]: must be of type number, not "x"',
         'config.mode: must be one of fast, safe, not "fst"',
+        "config.port: is missing",
+        'config.prot: unknown key; did you mean "port"?',
         'config.target: must match "^[a-z]+$", not "DB"',
     )
 
