@@ -13,7 +13,7 @@ from opmas.agents.hostwatch.hostwatch.dbus import (
     render_call,
     render_strings,
 )
-from opmas.agents.hostwatch.hostwatch.units import parse_units
+from opmas.agents.hostwatch.hostwatch.units import is_listed, parse_units
 
 # The reply to ListUnitsByPatterns(["failed"], []) on a host with two failed units.
 REPLY = (
@@ -49,6 +49,13 @@ def test_a_host_without_failed_units_has_an_empty_list():
     message = Message(2, {SIGNATURE: "a(ssssssouso)"}, b"\0\0\0\0\0\0\0\0", "<")
 
     assert parse_units(message) == []
+
+
+@pytest.mark.parametrize(("uid", "listed"), [(0, True), (996, True), (63016, False), (99, False)])
+def test_a_user_is_listed_or_dynamic(uid, listed):
+    passwd = "root:x:0:0:root:/root:/bin/bash\n\n+::\n_opmas-hostwatch:x:996:99::/:/bin/false\n"
+
+    assert is_listed(uid, passwd) is listed
 
 
 def test_an_error_in_the_other_byte_order_is_read():

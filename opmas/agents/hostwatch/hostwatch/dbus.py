@@ -31,6 +31,10 @@ class BusError(Exception):
     """The call over the bus did not work; the text says why."""
 
 
+class BusClosedError(BusError):
+    """The bus closed the connection, without a word: it serves no such user."""
+
+
 class Method(NamedTuple):
     """What is called, and where."""
 
@@ -203,7 +207,7 @@ def _receive(bus: socket.socket, until: float) -> bytes:
     bus.settimeout(max(0.001, until - time.monotonic()))
     data = bus.recv(65536)
     if not data:
-        raise BusError("the bus closed the connection")
+        raise BusClosedError("the bus closed the connection")
     return data
 
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import os
 
-from .dbus import SYSTEM_BUS, BusError, Message, Method, Reader, call, render_strings
+from .dbus import (
+    SYSTEM_BUS,
+    BusClosedError,
+    BusError,
+    Message,
+    Method,
+    Reader,
+    call,
+    render_strings,
+)
+from .files import read_text
 
 BUS_TIMEOUT = 2.0  # systemd answers in 1 ms; during a daemon-reload of 1000 units in 2 s
 
@@ -26,7 +36,21 @@ def read_failed_units(address: str = SYSTEM_BUS, run_root: str = "/run") -> list
     # (states, patterns): of all units those that are in the state failed.
     body = render_strings(("failed",))
     body += b"\0" * (-len(body) % 4) + render_strings(())
-    return parse_units(call(LIST_UNITS, "asas", body, address, BUS_TIMEOUT))
+    try:
+        return parse_units(call(LIST_UNITS, "asas", body, address, BUS_TIMEOUT))
+    except BusClosedError as error:
+        if is_listed(os.getuid(), read_text("/etc/passwd") or ""):
+            raise
+        # https://github.com/systemd/systemd/issues/22737
+        raise BusError(
+            f"{error}: dbus-daemon serves only users of /etc/passwd, and this agent's is dynamic;"
+            ' see "Failed units" in the README of hostwatch'
+        ) from error
+
+
+def is_listed(uid: int, passwd: str) -> bool:
+    """Tell whether the text of /etc/passwd has the user."""
+    return any(line.split(":")[2:3] == [str(uid)] for line in passwd.splitlines())
 
 
 def parse_units(reply: Message) -> list[str]:
@@ -44,6 +68,3 @@ def parse_units(reply: Message) -> list[str]:
         reader.text()  # its type
         reader.text()  # its path
     return sorted(names)
-
-
-__all__ = ["BusError", "parse_units", "read_failed_units"]
