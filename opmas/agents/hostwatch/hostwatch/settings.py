@@ -19,8 +19,8 @@ SEVERITIES = ("info", "warning", "error")
 IGNORED_TYPES = ["cramfs", "erofs", "iso9660", "squashfs"]
 IGNORED_MOUNTS = [
     "/dev", "/dev/*", "/proc/*", "/sys/*", "/run/credentials", "/run/credentials/*",
-    "/run/user/*", "/snap/*", "/var/lib/private", "/var/lib/containerd/*", "/var/lib/containers/*", "/var/lib/docker/*",
-    "/var/lib/kubelet/*",
+    "/run/user/*", "/snap/*", "/var/lib/private", "/var/lib/containerd/*", "/var/lib/containers/*",
+    "/var/lib/docker/*", "/var/lib/kubelet/*",
 ]  # fmt: skip
 IGNORED_DISKS = ["loop*", "nbd*", "ram*", "sr*", "zram*"]
 IGNORED_INTERFACES = ["lo", "br-*", "cali*", "docker*", "dummy*", "ifb*", "tap*", "veth*", "vnet*"]
