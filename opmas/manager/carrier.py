@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 USEC_PER_PERCENT: Final = 10_000  # 100 % is one second of CPU time a second
 PURGED: Final = ("state", "cache", "logs", "runtime")
 REASONS: Final = {"masked": Reason.MASKED}
+LAST_CALLS: Final = 2.0  # seconds for what is under way when the manager ends
 RETRIED: Final = frozenset({"unavailable", "timeout"})
 
 
@@ -80,10 +81,13 @@ class Carrier:
             case _:
                 raise AssertionError(effect)
 
-    async def settled(self) -> None:
-        """Wait until what was begun is done; for the end of the manager."""
+    async def close(self) -> None:
+        """Let what was begun come to its end, for a short while, and give up the rest."""
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            _, late = await asyncio.wait(self._tasks, timeout=LAST_CALLS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

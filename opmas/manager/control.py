@@ -44,10 +44,12 @@ class Control:
         with contextlib.suppress(ConnectionError, asyncio.CancelledError):
             await writer.wait_closed()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Hang up on every caller."""
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:

@@ -33,7 +33,7 @@ from opmas.manager.writer import Writer
 from opmas.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from opmas.core.agent import AgentSpec
     from opmas.core.settings import Settings
@@ -66,6 +66,7 @@ class Manager:
         )
         self._marked = False
         self._looked = asyncio.Event()
+        self._stop = asyncio.Event()
         self._early_news: list[tuple[str, dict[str, str]]] = []
         self._writer: Writer | None = None
         self._wire(units)
@@ -109,26 +110,32 @@ class Manager:
             self.upkeep.begin_anew(saved.roster)
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
+        """Serve until `stop`, SIGTERM or SIGINT."""
         writer = self.writer
         self.shelf.load()
-        stopping = self._handle_signals()
+        self._handle_signals()
         await self.shelf.rescan()
         tasks = [asyncio.create_task(self.watch.run(), name="watch")]
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._looked.wait(), FIRST_LOOK)
-        self._say_started()
-        writer.flush()
-        self._progressed()
-        async with await self._serve_agents(), await self._serve_control():
-            self._notifier.ready()
-            tasks.append(asyncio.create_task(writer.run(), name="writer"))
-            tasks.append(asyncio.create_task(self.upkeep.run(), name="upkeep"))
-            tasks.append(asyncio.create_task(_wait(stopping), name="stop signal"))
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._looked.wait(), FIRST_LOOK)
+            self._say_started()
+            writer.flush()
+            self._progressed()
+            async with await self._serve_agents(), await self._serve_control():
+                self._notifier.ready()
+                parts = {"writer": writer.run, "upkeep": self.upkeep.run, "stop": self._stopped}
+                tasks += [asyncio.create_task(run(), name=name) for name, run in parts.items()]
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                self._notifier.stopping()
+        finally:
             await self._shut_down(tasks)
         for task in done:
             task.result()  # an error in one part ends the manager: systemd restarts it
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stop.set()
 
     @property
     def writer(self) -> Writer:
@@ -136,27 +143,26 @@ class Manager:
         assert self._writer is not None  # noqa: S101 -- made in the constructor
         return self._writer
 
-    async def _shut_down(self, tasks: Iterable[asyncio.Task[object]]) -> None:
-        self._notifier.stopping()
+    async def _shut_down(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.probes.close()
         self.writer.announce("opmas.manager.stopping", "manager", {"version": VERSION})
         self.writer.flush()
-        self.control.close()
         self.links.close()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.carrier.settled(), 2.0)
+        await self.control.close()
+        await self.carrier.close()
         self._databases.close()
 
-    def _handle_signals(self) -> asyncio.Event:
+    async def _stopped(self) -> None:
+        await self._stop.wait()
+
+    def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
+            loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self.upkeep.hurry)
-        return stopping
 
     async def _serve_control(self) -> asyncio.AbstractServer:
         path = Path(self._settings.manager.socket)
@@ -199,7 +205,3 @@ class Manager:
             self._mark.set()
         except OSError:
             logger.exception("the boot cannot be remembered")
-
-
-async def _wait(event: asyncio.Event) -> None:
-    await event.wait()

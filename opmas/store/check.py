@@ -25,5 +25,7 @@ def find_damage(path: Path) -> list[str]:
         with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT)) as connection:
             rows = connection.execute("PRAGMA quick_check(10)").fetchall()
     except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_CORRUPT:
+            return [str(error)]
         raise StoreError(f"cannot read the database {path}: {error}") from error
     return [text for (text,) in rows if text != "ok"]

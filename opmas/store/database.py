@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-BUSY_TIMEOUT: Final = 2.0  # seconds; nobody else writes, but `sqlite3` by hand may hold a lock
+BUSY_TIMEOUT: Final = 0.2  # seconds; nobody else writes, and the manager waits meanwhile
 
 
 class Database:
