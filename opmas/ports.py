@@ -121,3 +121,19 @@ class Units(Protocol):
     def events(self) -> AsyncIterator[UnitEvent]:
         """Yield what happens to the units, without end; for one listener."""
         ...
+
+
+class Notifier(Protocol):
+    """The supervisor of the manager itself, sd_notify(3)."""
+
+    def ready(self) -> None:
+        """Say that the service is up."""
+        ...
+
+    def stopping(self) -> None:
+        """Say that the service is about to end."""
+        ...
+
+    def watchdog(self) -> None:
+        """Feed the watchdog, when there is one and it is due."""
+        ...

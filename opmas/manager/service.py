@@ -37,8 +37,7 @@ if TYPE_CHECKING:
 
     from opmas.core.agent import AgentSpec
     from opmas.core.settings import Settings
-    from opmas.ports import Units
-    from opmas.systemd.notify import Notifier
+    from opmas.ports import Notifier, Units
 
 logger = logging.getLogger(__name__)
 
