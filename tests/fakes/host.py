@@ -6,6 +6,7 @@ make the surprises (`crash`, `emit`). One lock guards everything; `changed` wake
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 from datetime import UTC, datetime
@@ -16,7 +17,6 @@ from opmas.errors import (
     AgentExistsError,
     GrantError,
     InvalidError,
-    OpmasError,
     RevisionError,
     UnknownAgentError,
     UnknownPackageError,
@@ -139,9 +139,10 @@ class FakeHost:
         create_only: bool = False,
         expect: int | None = None,
         author: str = "",
+        wait: float = 0,
     ) -> dict[str, Any]:
         """Answer `agent.put`."""
-        known, found = self.agents.get(check_name(name)), self._package(package)
+        known, found = self.agents.get(check_name(name)), self._package(check_name(package))
         if desired not in list(Desired):
             raise InvalidError("cannot put the agent", ("desired: must be running or stopped",))
         if create_only and known:
@@ -337,12 +338,13 @@ def answer(host: FakeHost, method: str, params: dict[str, Any]) -> dict[str, Any
     if verb is None or "." not in method:
         raise LookupError(method)
     try:
-        if method == "event.list":  # waits, and lets go of the lock while it does
-            return dict(verb(**params))
-        with host.changed:
-            return dict(verb(**params))
+        inspect.signature(verb).bind(**params)
     except TypeError as error:
-        raise OpmasError(f"cannot call {method}: {error}") from error
+        raise InvalidError(f"cannot use this request: {error}") from error
+    if method == "event.list":  # waits, and lets go of the lock while it does
+        return dict(verb(**params))
+    with host.changed:
+        return dict(verb(**params))
 
 
 def _without_metrics(agent: dict[str, Any]) -> dict[str, Any]:
