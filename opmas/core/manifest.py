@@ -17,6 +17,7 @@ from opmas.core.agent import NAME, Limits
 from opmas.core.capability import CAPABILITIES
 from opmas.core.fields import FieldError, Fields, Problems, shown
 from opmas.core.limits import read_limits
+from opmas.core.unitsyntax import UNMOUNTABLE
 
 API: Final = "opmas.agent/v1"
 
@@ -253,6 +254,8 @@ def _sandbox_path(value: object) -> str:
     top = path.split("/")[1]
     if top in {"", "proc", "sys", "dev"}:
         raise FieldError(("", f"cannot be opened: name a path that is not in /{top}"))
+    if set(path) & set(UNMOUNTABLE):
+        raise FieldError(("", f"must be a path without quotes, : and \\, not {shown(value)}"))
     return path
 
 

@@ -27,14 +27,19 @@ class Kind(Enum):
     TOKEN = auto()  # one plain word of a closed alphabet, taken as it is
     TEXT = auto()  # all of the line as it is, but %
     WORDS = auto()  # a list, with quotes where needed
+    PATHS = auto()  # a list of paths to be mounted
     COMMAND = auto()  # a list in which $ is special too
+
+
+# systemd 257 hands paths to its executor with an encoding that fails on some mixes of these.
+UNMOUNTABLE: Final = "\"':\\"
 
 
 KINDS: Final = {
     "After": Kind.WORDS,
     "AmbientCapabilities": Kind.WORDS,
-    "BindPaths": Kind.WORDS,
-    "BindReadOnlyPaths": Kind.WORDS,
+    "BindPaths": Kind.PATHS,
+    "BindReadOnlyPaths": Kind.PATHS,
     "CPUQuota": Kind.TOKEN,
     "CPUWeight": Kind.TOKEN,
     "CapabilityBoundingSet": Kind.WORDS,
@@ -43,7 +48,7 @@ KINDS: Final = {
     "ExecStart": Kind.COMMAND,
     "IPAddressAllow": Kind.WORDS,
     "IPAddressDeny": Kind.WORDS,
-    "InaccessiblePaths": Kind.WORDS,
+    "InaccessiblePaths": Kind.PATHS,
     "LoadCredential": Kind.TEXT,
     "MemoryHigh": Kind.TOKEN,
     "MemoryMax": Kind.TOKEN,
@@ -56,7 +61,7 @@ KINDS: Final = {
     "ProtectKernelLogs": Kind.TOKEN,
     "ProtectKernelModules": Kind.TOKEN,
     "ProtectProc": Kind.TOKEN,
-    "ReadWritePaths": Kind.WORDS,
+    "ReadWritePaths": Kind.PATHS,
     "RestrictAddressFamilies": Kind.WORDS,
     "RestrictRealtime": Kind.TOKEN,
     "SupplementaryGroups": Kind.WORDS,
@@ -120,6 +125,8 @@ def _written(setting: Setting) -> str:
         return _token(setting)
     if kind is Kind.TEXT:
         return _text(setting)
+    if kind is Kind.PATHS and set("".join(setting.values)) & set(UNMOUNTABLE):
+        raise _refused(setting, " ".join(setting.values), "a path has a quote, colon or backslash")
     return " ".join(_word(value, kind) for value in setting.values)
 
 

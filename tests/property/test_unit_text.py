@@ -44,7 +44,8 @@ SMUGGLED = [
 raw = st.one_of(st.sampled_from(SMUGGLED), st.text(max_size=20))
 # what a unit file can hold, of all that means something to systemd
 printable = st.text("\\\"'%$;:#-+@!| =[]{}abc/\u00e9\u20ac", max_size=12)
-printable_path = printable.map(lambda tail: f"/srv/{tail}") | printable.map("/home/{}".format)
+mountable = st.text("%$;#-+@!| =[]{}abc/\u00e9\u20ac", max_size=12)
+printable_path = mountable.map("/srv/{}".format) | mountable.map("/home/{}".format)
 FIELDS = ["name", "version", "summary", "entry", "program", "argument", "path", "group", "place"]
 
 

@@ -234,12 +234,12 @@ def test_arguments_and_paths_arrive_as_they_were_written(host: Host) -> None:
         "# c",
         "\u00e9",
     ]
-    odd = "/srv/o'd d\"ir:1,2=\\x"
+    odd = "/srv/%n $HOME ;{1,2}=\u00e9"
     host.run("mkdir", "-m", "777", odd)
     manifest = exec_manifest(
         command=["/usr/bin/python3", LOOK, *words],
         summary='100% of "it" \\ $HOME; %n',
-        sandbox={"write": [odd], "read": ["/home/with:colon and space"]},
+        sandbox={"write": [odd], "read": ["/home/with space"]},
     )
 
     unit = declare(host, "words", manifest)
@@ -248,8 +248,8 @@ def test_arguments_and_paths_arrive_as_they_were_written(host: Host) -> None:
     assert seen(host, "words")["arguments"] == words
     assert shown(host, unit, "Description", "ReadWritePaths", "BindReadOnlyPaths") == {
         "Description": 'OPMAS agent words: 100% of "it" \\ $HOME; %n (look 1.0)',
-        "ReadWritePaths": '"-/srv/o\'d d\\"ir:1,2=\\\\x"',  # as systemctl quotes it
-        "BindReadOnlyPaths": "-/home/with:colon and space:/home/with:colon and space:rbind",
+        "ReadWritePaths": f'"-{odd}"'.replace("$", "\\$"),  # as systemctl quotes it
+        "BindReadOnlyPaths": "-/home/with space:/home/with space:rbind",
     }
 
 

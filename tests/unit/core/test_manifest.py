@@ -150,6 +150,7 @@ def test_all_faults_are_named_at_once() -> None:
         ({"sandbox": {"read": "/x"}}, 'sandbox.read: must be a list like [a, b], not "/x"'),
         ({"sandbox": {"write": ["/"]}}, "sandbox.write[0]: cannot be opened"),
         ({"sandbox": {"write": ["/proc/sys"]}}, "sandbox.write[0]: cannot be opened"),
+        ({"sandbox": {"read": ["/srv/a:b"]}}, "sandbox.read[0]: must be a path without quotes"),
         ({"sandbox": {"capabilities": ["NET_RAW"]}}, 'did you mean "CAP_NET_RAW"?'),
         ({"sandbox": {"groups": ["a b"]}}, "sandbox.groups[0]: must be the name of a group"),
         ({"sandbox": []}, "sandbox: must be a mapping of keys to values, not a list"),

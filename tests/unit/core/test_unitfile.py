@@ -222,6 +222,7 @@ def test_an_agent_is_not_ordered_after_itself() -> None:
         Place("/x", "/c", python="/usr/bin/$py"),
         Place("/x", "/c", pythonpath="/a\x00b"),
         Place("/x\u202e", "/c"),
+        Place("/home/a:b", "/c"),
         Place("/x\ud800", "/c"),
     ],
 )
