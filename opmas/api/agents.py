@@ -59,12 +59,10 @@ def explain(api: Api, name: str) -> Response:
 
 def put(api: Api, name: str) -> Response:
     """Answer PUT: create the agent, or replace what is wanted of it."""
-    read_query({})
-    body = read_members(MEMBERS, needed=frozenset({"package"}))
+    asked = read_query({"wait": query.seconds})
+    asked |= read_members(MEMBERS, needed=frozenset({"package"})) | _conditions(api, name)
     try:
-        agent = api.manager.call(
-            "agent.put", name=name, author=author(), **body, **_conditions(api, name)
-        )
+        agent = _waiting(api, "agent.put", name=name, author=author(), **asked)
     except UnknownPackageError as error:
         return problem(error, HTTPStatus.UNPROCESSABLE_ENTITY)  # the resource itself is known
     if agent["revision"] == 1:

@@ -60,6 +60,13 @@ def test_one_agent_is_shown_with_its_revision(client):
     assert (answer.json["name"], answer.headers["ETag"]) == ("web", '"1"')
 
 
+def test_a_put_may_wait_until_the_agent_has_settled(client, manager):
+    answer = client.put("/v1/agents/web?wait=5", json=DEMO)
+
+    assert answer.status_code == 201
+    assert manager.calls[-1][1]["wait"] == 5
+
+
 def test_what_a_package_needs_and_nobody_granted_is_listed(client):
     answer = client.put("/v1/agents/web", json={"package": "hostwatch"})
 
