@@ -201,9 +201,11 @@ def _network(network: Network) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _paths(sandbox: Sandbox, code: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    # an empty tmpfs in the place of the homes can hold what is bound into it
+    # an empty file system in the place of the homes can hold what is bound into it; by itself
+    # ProtectHome=tmpfs can be written to on 252, and its /root cannot be entered on 257
     if any(path.startswith(HOMES) for path in (*sandbox.read, *sandbox.write, *code)):
         yield "ProtectHome", ("tmpfs",)
+        yield "TemporaryFileSystem", tuple(f"{home[:-1]}:ro,mode=0755" for home in HOMES)
     # "-": a path that isn't there yet doesn't keep the agent from starting
     for path in (*code, *sandbox.read):
         yield "BindReadOnlyPaths", (f"-{path}",)

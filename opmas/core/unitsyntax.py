@@ -67,6 +67,7 @@ KINDS: Final = {
     "SupplementaryGroups": Kind.WORDS,
     "SystemCallFilter": Kind.WORDS,
     "TasksMax": Kind.TOKEN,
+    "TemporaryFileSystem": Kind.WORDS,
     "TimeoutStartSec": Kind.TOKEN,
     "TimeoutStopSec": Kind.TOKEN,
     "Type": Kind.TOKEN,
@@ -149,7 +150,7 @@ def _text(setting: Setting) -> str:
     return value.replace("%", "%%")
 
 
-_BARE: Final = re.compile(r"[A-Za-z0-9_@+=,./~-]+")
+_BARE: Final = re.compile(r"[A-Za-z0-9_@+=,.:/~-]+")
 
 
 def _word(value: str, kind: Kind) -> str:

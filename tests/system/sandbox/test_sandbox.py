@@ -160,6 +160,11 @@ def test_an_agent_that_asks_for_nothing_has_nothing_but_its_own(closed: dict[str
             {"write": ["/home/www"]},
             {"writes": ["/home/www"], "reads": ["/home/www/page"]},
         ),
+        (
+            "roots",
+            {"write": ["/root/share"]},
+            {"writes": ["/root/share"], "reads": ["/root/share/note"]},
+        ),
         ("missing", {"read": ["/home/no"], "write": ["/srv/no"]}, {}),
         ("group", {"groups": ["adm"]}, {"groups": [UNMAPPED], "reads": ["/var/log/secret"]}),
         (

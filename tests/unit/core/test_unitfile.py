@@ -14,6 +14,14 @@ from opmas.core.unitsyntax import parse_unit
 from opmas.errors import InvalidError
 from tests.unit.core.manifests import PLACE, exec_manifest, python_manifest, spec
 
+HOMES_EMPTY: list[tuple[str, tuple[str, ...]]] = [
+    ("ProtectHome", ("tmpfs",)),
+    (
+        "TemporaryFileSystem",
+        ("/home:ro,mode=0755", "/root:ro,mode=0755", "/run/user:ro,mode=0755"),
+    ),
+]
+
 
 def settings(text: str) -> dict[str, tuple[str, ...]]:
     """The last value of each setting."""
@@ -49,7 +57,7 @@ After=opmas-agent@db.service
 Type=notify
 User=_opmas-web
 ExecStart=
-ExecStart=/usr/bin/python3 -sP -m opmas.agent --path /usr/lib/opmas/agents/pinger "pinger:Pinger"
+ExecStart=/usr/bin/python3 -sP -m opmas.agent --path /usr/lib/opmas/agents/pinger pinger:Pinger
 LoadCredential=config.json:/var/lib/opmas/agents/web/config.json
 MemoryMax=67108864
 MemoryHigh=50331648
@@ -171,10 +179,10 @@ def test_nothing_is_opened_that_was_not_granted() -> None:
         ({"read": ["/var/log/x y"]}, [("BindReadOnlyPaths", ("-/var/log/x y",))]),
         (
             {"read": ["/home/www"]},
-            [("ProtectHome", ("tmpfs",)), ("BindReadOnlyPaths", ("-/home/www",))],
+            [*HOMES_EMPTY, ("BindReadOnlyPaths", ("-/home/www",))],
         ),
         ({"write": ["/srv/out"]}, [("ReadWritePaths", ("-/srv/out",))]),
-        ({"write": ["/root/x"]}, [("ProtectHome", ("tmpfs",)), ("BindPaths", ("-/root/x",))]),
+        ({"write": ["/root/x"]}, [*HOMES_EMPTY, ("BindPaths", ("-/root/x",))]),
         ({"write": ["/tmp/shared"]}, [("BindPaths", ("-/tmp/shared",))]),
         ({"groups": ["adm", "video"]}, [("SupplementaryGroups", ("adm", "video"))]),
         (
