@@ -25,6 +25,8 @@ Reader = Callable[[object], T]
 
 SHOWN_LENGTH: Final = 60  # a wrong value may be of any size, a message may not
 LINE_LENGTH: Final = 100
+PATH_LENGTH: Final = 1024  # far below PATH_MAX (4096): room for what is added
+ARGUMENT_LENGTH: Final = 4096
 
 
 class FieldError(ValueError):
@@ -131,7 +133,7 @@ def text(value: object) -> str:
     """Read text of any kind."""
     if isinstance(value, str):
         return value
-    raise _refused("must be text", value)
+    raise _no_text("must be text", value)
 
 
 def line(value: object) -> str:
@@ -140,8 +142,8 @@ def line(value: object) -> str:
 
 
 def argument(value: object) -> str:
-    """Read one argument of a command: printable text, at most 4096 characters."""
-    return _line(value, 4096, empty=True)
+    """Read one argument of a command: printable text, which may be empty."""
+    return _line(value, ARGUMENT_LENGTH, empty=True)
 
 
 def _line(value: object, length: int, *, empty: bool = False) -> str:
@@ -212,7 +214,7 @@ def matching(pattern: re.Pattern[str], must: str) -> Reader[str]:
     def read(value: object) -> str:
         if isinstance(value, str) and pattern.fullmatch(value):
             return value
-        raise _refused(must, value)
+        raise _no_text(must, value)
 
     return read
 
@@ -224,15 +226,15 @@ def absolute_path(value: object) -> str:
         raise _refused('must be an absolute path (it starts with "/")', value)
     if not found.isprintable():
         raise _refused("must be a path of printable characters", value)
-    if len(found) > 1024:  # noqa: PLR2004 - far below PATH_MAX (4096), with room for what is added
-        raise FieldError(("", "must be a path of at most 1024 characters"))
+    if len(found) > PATH_LENGTH:
+        raise FieldError(("", f"must be a path of at most {PATH_LENGTH} characters"))
     if found != "/" and {"", ".", ".."} & set(found[1:].split("/")):
         raise _refused('must be a plain path, without "//", ".", ".." and a "/" at the end', value)
     return found
 
 
 def each(reader: Reader[T], *, most: int = 64) -> Reader[tuple[T, ...]]:
-    """Return a reader of lists whose items the reader reads; doubles are dropped nowhere."""
+    """Return a reader of lists whose items the reader reads; `most` is how many."""
 
     def read(value: object) -> tuple[T, ...]:
         if not isinstance(value, list | tuple):
@@ -312,6 +314,10 @@ def _short(found: str) -> str:
 
 
 def _refused(must: str, value: object) -> FieldError:
+    return FieldError(("", f"{must}, not {shown(value)}"))
+
+
+def _no_text(must: str, value: object) -> FieldError:
     return FieldError(("", f"{must}, not {shown(value)}{_quote_hint(value)}"))
 
 

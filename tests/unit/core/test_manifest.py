@@ -160,6 +160,7 @@ def test_all_faults_are_named_at_once() -> None:
         ({"after": ["a b"]}, "after[0]: must be 1 to 63"),
         ({"command": ["/bin/x"]}, "command: has no meaning with runtime: python"),
         ({"health_check": {"tcp": "a:1"}}, "health_check: has no meaning with runtime: python"),
+        ({"config": {"schema": True}}, "config.schema: must be a mapping"),
         ({"config": {"defaults": {1: 2}}}, "config.defaults: the key 1 must be text"),
         (
             {"config": {"defaults": {"a": [float("nan")]}}},
