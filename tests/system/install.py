@@ -4,11 +4,12 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from tests.lab import Host
+from tests.lab import Host, wait_for
 
 BUILD: Final = Path(__file__).resolve().parents[2] / "packaging" / "build"
 BUILD_TIMEOUT: Final = 600.0  # seconds; the first build on a machine installs what it needs
 INSTALL_TIMEOUT: Final = 180.0
+FOUND_WITHIN: Final = 5.0
 NAMES: Final = (
     "opmas",
     "opmas-agent-hostwatch",
@@ -42,6 +43,16 @@ def install(host: Host, debs: Path, *names: str) -> None:
 def apt(host: Host, *arguments: str) -> None:
     """Run apt-get in the host with no question asked."""
     host.run(*APT, *arguments, timeout=INSTALL_TIMEOUT)
+
+
+def create_agent(host: Host) -> None:
+    """Create the agent hostwatch, once its package was found, and see it run."""
+    create = ("opmas", "agent", "create", "hostwatch", "--grant-all")
+    wait_for(
+        lambda: host.run("opmas", "package", "show", "hostwatch", check=False).returncode == 0,
+        FOUND_WITHIN, "hostwatch found",
+    )  # fmt: skip
+    host.run(*create)
 
 
 def _file(debs: Path, name: str) -> str:

@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab import Host, wait_for
-from tests.system.install import apt, install
-
-FOUND_WITHIN = 5.0  # seconds
+from tests.system.install import FOUND_WITHIN, apt, install
 
 
 def packages(host: Host) -> list[str]:
@@ -15,16 +13,14 @@ def packages(host: Host) -> list[str]:
     return [package["name"] for package in document["packages"]]
 
 
-def test_one_run_of_apt_brings_a_working_whole(installed_host: Host) -> None:
-    active = installed_host.run(
-        "systemctl", "is-active", "opmas-manager.service", "opmas-api.socket"
-    )
-    enabled = installed_host.run(
+def test_one_run_of_apt_brings_a_working_whole(shared_host: Host) -> None:
+    active = shared_host.run("systemctl", "is-active", "opmas-manager.service", "opmas-api.socket")
+    enabled = shared_host.run(
         "systemctl", "is-enabled", "opmas-manager.service", "opmas-api.socket"
     )
-    health = installed_host.run("curl", "-sS", "--fail", "http://127.0.0.1:8420/v1/health")
-    state = installed_host.run("systemctl", "is-system-running")
-    audit = installed_host.run("dpkg", "--audit")
+    health = shared_host.run("curl", "-sS", "--fail", "http://127.0.0.1:8420/v1/health")
+    state = shared_host.run("systemctl", "is-system-running")
+    audit = shared_host.run("dpkg", "--audit")
 
     assert active.stdout == "active\nactive\n"
     assert enabled.stdout == "enabled\nenabled\n"
@@ -33,8 +29,8 @@ def test_one_run_of_apt_brings_a_working_whole(installed_host: Host) -> None:
     assert audit.stdout == ""
 
 
-def test_an_agent_that_comes_in_the_same_run_as_the_manager_is_found(installed_host: Host) -> None:
-    wait_for(lambda: "hostwatch" in packages(installed_host), FOUND_WITHIN, "hostwatch found")
+def test_an_agent_that_comes_in_the_same_run_as_the_manager_is_found(shared_host: Host) -> None:
+    wait_for(lambda: "hostwatch" in packages(shared_host), FOUND_WITHIN, "hostwatch found")
 
 
 def test_an_agent_that_comes_later_is_found(debs: Path, bare_host: Host) -> None:
@@ -79,20 +75,20 @@ def test_a_manager_that_hangs_does_not_hold_up_apt(debs: Path, bare_host: Host) 
     assert bare_host.run("dpkg", "--audit").stdout == ""
 
 
-def test_the_control_socket_is_for_root_and_the_group_opmas(installed_host: Host) -> None:
-    shown = installed_host.run("stat", "-c", "%U:%G %a", "/run/opmas/manager.sock")
-    members = installed_host.run("getent", "group", "opmas")
+def test_the_control_socket_is_for_root_and_the_group_opmas(shared_host: Host) -> None:
+    shown = shared_host.run("stat", "-c", "%U:%G %a", "/run/opmas/manager.sock")
+    members = shared_host.run("getent", "group", "opmas")
 
     assert shown.stdout == "root:opmas 660\n"
     assert members.stdout.strip().endswith(":opmas-api")
 
 
-def test_commands_complete_in_bash(installed_host: Host) -> None:
+def test_commands_complete_in_bash(shared_host: Host) -> None:
     script = (
         "source /usr/share/bash-completion/completions/opmas;"
         " COMP_WORDS=(opmas ag); COMP_CWORD=1; _opmas; echo ${COMPREPLY[@]}"
     )
 
-    done = installed_host.run("bash", "-c", script)
+    done = shared_host.run("bash", "-c", script)
 
     assert done.stdout == "agent\n"
