@@ -48,7 +48,9 @@ TAIL: Final = """\
         kind="words:$options --help"
     fi
     case "$kind" in
-        agents|packages) kind="words:$(opmas completion "$kind" 2>/dev/null)" ;;&
+        agents|packages) kind="words:$(opmas completion "$kind" 2>/dev/null)" ;;
+    esac
+    case "$kind" in
         files) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$word")) ;;
         directories) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- "$word")) ;;
         words:*) COMPREPLY=($(compgen -W "${kind#words:}" -- "$word")) ;;
@@ -84,7 +86,7 @@ def render_bash() -> str:
     lines = [f'        "") kind="words:{" ".join(tops)}"; options="{common} --version" ;;']
     for name in GROUPS:
         verbs = " ".join(c.path[1] for c in COMMANDS if c.path[0] == name)
-        lines.append(f'        " {name}") kind="words:{verbs}" ;;')
+        lines.append(f'        " {name}") kind="words:{verbs}"; options="{common}" ;;')
     lines += [_command(command) for command in COMMANDS]
     groups = "|".join(f'" {name}"' for name in GROUPS)
     head = HEAD.replace("@GROUPS@", groups)

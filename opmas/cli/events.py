@@ -10,7 +10,7 @@ import json
 import time
 from collections import deque
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from opmas.cli.exits import Exit, UsageError
 from opmas.cli.moments import local, parse_since, wire
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from opmas.cli.session import Session, View
-    from opmas.client.control import ManagerClient
 
 PAGE: Final = 1000  # the most that the manager gives at once
 NEWEST: Final = 50
@@ -93,8 +92,15 @@ def _print(session: Session, event: dict[str, Any]) -> None:
     print(line, flush=True)
 
 
+class Caller(Protocol):
+    """A manager that can be called."""
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """Return the result of the method."""
+
+
 def follow(
-    manager: ManagerClient, last: int, filters: dict[str, str], note: Callable[[str], None]
+    manager: Caller, last: int, filters: dict[str, str], note: Callable[[str], None]
 ) -> Iterator[dict[str, Any]]:
     """Yield every event after number `last` that fits, for ever; `note` is told of breaks."""
     tries = 0
@@ -102,6 +108,8 @@ def follow(
         try:
             if tries:
                 last = _place(manager, last, note)
+                note("the manager answers again")
+                tries = 0
             found = manager.call("event.list", after=last, wait=LONG_POLL, limit=PAGE, **filters)
         except (ManagerError, AccessDeniedError) as error:
             # denied: while the manager starts its socket is for a moment root's alone
@@ -110,14 +118,11 @@ def follow(
             time.sleep(RETRY[min(tries, len(RETRY) - 1)])
             tries += 1
             continue
-        if tries:
-            note("the manager answers again")
-            tries = 0
         yield from found["events"]
         last = int(found["last"])
 
 
-def _place(manager: ManagerClient, last: int, note: Callable[[str], None]) -> int:
+def _place(manager: Caller, last: int, note: Callable[[str], None]) -> int:
     """Return where to go on: the start of the log when it was begun anew (a lost database)."""
     log = manager.call("host.status")["events"]
     if int(log["last"]) >= last:

@@ -83,8 +83,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return args
 
 
-def build_parser(words: Sequence[str] | None = None) -> Parser:
-    """Return the parser, whole, or with the options of only those commands that `words` name."""
+def build_parser(words: Sequence[str]) -> Parser:
+    """Return the parser, with the options of those commands alone that `words` may name."""
     parser = Parser(prog="opmas", description=ABOUT, epilog=_epilog())
     parser.set_defaults(command=None, parser=parser)
     parser.add_argument("--version", action="version", version=f"opmas {VERSION}")
@@ -99,7 +99,7 @@ def build_parser(words: Sequence[str] | None = None) -> Parser:
             if name not in groups:
                 groups[name] = _group(nouns, name)
             parent = groups[name]
-        if words is None or all(word in words for word in command.path):
+        if all(word in words for word in command.path):
             _command(parent, command)
         else:
             parent.add_parser(command.path[-1], help=command.summary, add_help=False)

@@ -1,0 +1,64 @@
+from opmas.cli.packages import render_package, render_packages, render_scan
+from tests.unit.cli.builders import package, view
+
+
+def test_packages_are_listed_with_their_agents_and_needs():
+    document = {
+        "packages": [
+            package("hostwatch", "network=observe", "proc=host", agents=["a", "b", "c", "d"]),
+            package("probe", state="missing"),
+        ]
+    }
+
+    lines = render_packages(document, view()).split("\n")
+
+    assert lines == [
+        "PACKAGE    VERSION  STATE    AGENTS    NEEDS                       SUMMARY",
+        "hostwatch  1.0.0    ready    4 agents  network=observe, proc=host  watches the host",
+        "probe      1.0.0    missing  -         -                           watches the host",
+    ]
+
+
+def test_no_packages_says_how_to_get_one():
+    assert "apt install" in render_packages({"packages": []}, view())
+
+
+def test_a_package_is_shown_with_the_explanations_of_its_needs_and_its_defaults():
+    manifest = {"config": {"defaults": {"interval": 10}}}
+    document = package("hostwatch", "network=observe", manifest=manifest)
+
+    text = render_package(document, view())
+
+    assert text.startswith("hostwatch 1.0.0: ready\n  watches the host\n")
+    assert "network=observe  it opens network=observe" in text
+    assert '"interval": 10' in text
+    assert "opmas-agent-hostwatch, /usr/lib/opmas/agents/hostwatch" in text
+
+
+def test_a_package_that_needs_nothing_says_so():
+    assert "nothing beyond the sandbox" in render_package(package(), view())
+
+
+def test_a_scan_names_what_changed_and_every_problem_of_what_it_refused():
+    document = {
+        "added": ["probe"],
+        "changed": [],
+        "removed": ["old"],
+        "refused": [{"path": "/x/agent.yaml", "problems": ["name: missing", "entry: \x1b[2J"]}],
+    }
+
+    text = render_scan(document, view())
+
+    assert text.split("\n") == [
+        "added probe",
+        "removed old",
+        "refused /x/agent.yaml",
+        "  name: missing",
+        "  entry: \\x1b[2J",
+    ]
+
+
+def test_a_scan_without_news_says_so():
+    kinds: tuple[str, ...] = ("added", "changed", "removed", "refused")
+
+    assert render_scan({kind: [] for kind in kinds}, view()) == "nothing changed"
