@@ -75,6 +75,13 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
                     connection.sock.shutdown(socket.SHUT_RDWR)  # its thread reads the end
         super().notify()
 
+    def is_parent_alive(self) -> bool:
+        """Tell whether the arbiter lives; without it the worker ends, and streams with it."""
+        alive = bool(super().is_parent_alive())
+        if not alive:
+            api_of(self.wsgi).close()
+        return alive
+
     def handle(self, conn: Any) -> Any:
         """Read one request and answer it, in a thread."""
         self._heads[conn] = time.monotonic() + HEADERS_TIMEOUT
