@@ -63,7 +63,14 @@ def settled() -> Iterator[None]:
 def _children() -> set[int]:
     """Return the process IDs of this process's children, also of those that nobody waited for."""
     lists = Path("/proc/self/task").glob("*/children")
-    return {int(pid) for children in lists for pid in children.read_text().split()}
+    return {int(pid) for children in lists for pid in _read_if_there(children).split()}
+
+
+def _read_if_there(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):  # its thread has just ended
+        return ""
 
 
 def _command(pid: int) -> str:

@@ -85,6 +85,16 @@ def test_all_its_readings_work_in_the_sandbox(host):
     } <= names
 
 
+def test_an_agent_of_another_name_says_why_it_cannot_list_failed_units(host):
+    host.run("opmas", "agent", "create", "second", "--package", "hostwatch", "--grant-all")
+
+    view = shown(host, "second")
+
+    host.run("opmas", "agent", "remove", "second", "--purge", "--yes")
+    assert view["health"] == "degraded"
+    assert "dbus-daemon serves only users of /etc/passwd" in view["health_message"]
+
+
 def test_its_unit_stays_closed(host):
     said = host.run("systemd-analyze", "security", "--no-pager", UNIT).stdout
 
@@ -92,8 +102,8 @@ def test_its_unit_stays_closed(host):
     assert exposure <= 1.5
 
 
-def shown(host: Host) -> dict[str, Any]:
+def shown(host: Host, name: str = "hostwatch") -> dict[str, Any]:
     """Return the agent as `opmas agent show` has it."""
-    view = json.loads(host.run("opmas", "agent", "show", "hostwatch", "--json").stdout)
+    view = json.loads(host.run("opmas", "agent", "show", name, "--json").stdout)
     agent: dict[str, Any] = view.get("agent", view)
     return agent

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from .watch import Values
 
+# A share of less time than this is noise.
+SHORTEST_ROUND = 0.5
+
 # A health message is one line of `opmas status`.
 MOST_NAMED = 5
 
@@ -36,20 +39,23 @@ class HostWatch(BaseAgent):
         self._host = Host()
         self._report = Report(self.metrics)
         self._watch = Watch()
-        self._sample: Sample | None = None
         self._ledger = LedgerFile(os.environ.get("STATE_DIRECTORY"))
         known = self._ledger.read()
         ahead = _wall_ahead()
         self._watch.restore({key: since - ahead for key, since in known.raised.items()})
         self._writable = known.writable
         self._problems: dict[str, str] = {}
+        # Health is asked for before the first round, and must know by then what cannot be read.
+        self._sample = self._host.read(self._settings)
+        self._note_problems(self._sample.problems)
         self._hidden = self._host.hidden_mounts()
         if self._hidden:
             self.log.info("cannot see %s: hidden by this unit's ProtectHome=", self._hidden_text())
 
     def run(self) -> None:
         """Do one round."""
-        before, now = self._sample, self._host.read(self._settings)
+        now = self._host.read(self._settings)
+        before = self._sample if now.at - self._sample.at >= SHORTEST_ROUND else None
         self._sample = now
         self._writable = _writable(self._writable, now)
         values = rule_values(before, now, self._writable)
