@@ -41,7 +41,7 @@ def refusal(reader: Reader[Any], value: object) -> tuple[tuple[str, str], ...]:
         (
             fields.integer(1, 5),
             6,
-            'must be a whole number from 1 to 5, not 6 (put it in quotes: "6")',
+            "must be a whole number from 1 to 5, not 6",
         ),
         (fields.number(0, 1), True, "must be a number from 0 to 1, not true"),
         (fields.number(0, 1), float("nan"), "must be a number from 0 to 1, not nan"),
@@ -92,8 +92,8 @@ def test_a_key_that_is_no_text_is_a_problem_of_its_mapping() -> None:
 
     assert problems.found == (
         (
-            "limits: the key true must be text (YAML reads a bare yes, no, on, off as true or false:"
-            " put it in quotes)"
+            "limits: the key true must be text (YAML reads a bare yes, no, on, off as true or"
+            " false: put it in quotes)"
         ),
     )
 
