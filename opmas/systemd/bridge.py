@@ -110,6 +110,8 @@ class Bridge:
             self._connection.close()
         self._connection = connection
         self._reconnect.reset()
+        self._sightings = Sightings()
+        self._removed.clear()
         self._is_reloading = False
         self._check_due_at = 0.0
         self._reason = ""
@@ -262,7 +264,7 @@ class Bridge:
         self._check_due_at = None
         self._hear(connection, SIGNALS_PER_CHECK)
         self._touched.clear()
-        read = connection.read_all()
+        read = connection.read_all(self._sightings.rows)
         self._hear(connection, SIGNALS_PER_CHECK)
         states = self._sightings.merge(read, self._touched)
         self._touched.clear()

@@ -2,8 +2,8 @@
 
 Rule 1: the bridge may die, hang or be killed at any moment. It is started anew, and the
         `Resynced` that it begins with says what was missed.
-Rule 2: a call ends within its deadline, whatever the bridge does. A bridge that leaves a request
-        unanswered for `stuck_after` is killed: by its process ID, and with SIGKILL.
+Rule 2: a call ends when the bridge answers nothing for as long as its deadline. A bridge that
+        leaves a request unanswered for `stuck_after` is killed: by its process ID, with SIGKILL.
 Rule 3: a call whose bridge died is not repeated: systemd may have acted on it. Its caller gets
         `SystemdError` with the reason unavailable, and the events tell.
 """
@@ -18,7 +18,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -72,6 +72,7 @@ class SystemdUnits:
         self._events: asyncio.Queue[UnitEvent] = asyncio.Queue()
         self._calls: dict[int, _Call] = {}
         self._last_id = 0
+        self._answered_at = 0.0
         self._writer: asyncio.StreamWriter | None = None
         self._is_linked = asyncio.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -148,42 +149,61 @@ class SystemdUnits:
     async def _call(self, call: str, unit: str = "", *arguments: object) -> Any:
         patience = self._patience
         timeout = patience.reload_timeout if call == "reload_daemon" else patience.call_timeout
+        asked_at = time.monotonic()
         try:
             async with asyncio.timeout(timeout):
                 await self._is_linked.wait()
-                return await self._send(call, unit, list(arguments))
+            return await self._answer(self._send(call, unit, list(arguments)), timeout)
         except TimeoutError as error:
-            where = f'"{unit}"' if unit else "systemd"
             reason = "timeout" if self._is_linked.is_set() else "unavailable"
-            text = f"cannot {_verb(call)} {where}: no answer within {timeout:g} s"
-            raise SystemdError(text, reason=reason) from error
+            text = f"no answer within {time.monotonic() - asked_at:.0f} s"
+            raise SystemdError(f"cannot {_what(call, unit)}: {text}", reason=reason) from error
 
-    def _send(self, call: str, unit: str, arguments: list[object]) -> asyncio.Future[Any]:
+    async def _answer(self, waiting: _Call, silence: float) -> Any:
+        """Wait for the answer as long as there are any: calls are answered one by one."""
+        left = silence
+        try:
+            while left > 0:
+                done, _ = await asyncio.wait({waiting.answer}, timeout=left)
+                if done:
+                    return waiting.answer.result()
+                left = self._answered_at + silence - time.monotonic()
+        finally:
+            waiting.answer.cancel()
+            waiting.is_over.set()
+        raise TimeoutError
+
+    def _send(self, call: str, unit: str, arguments: list[object]) -> _Call:
         if self._writer is None:
             raise SystemdError("cannot reach systemd: no bridge runs")
         self._last_id += 1
         request = {"id": self._last_id, "call": call, "unit": unit, "arguments": arguments}
         self._writer.write(json.dumps(request, separators=(",", ":")).encode() + b"\n")
-        waiting = _Call(call, unit, time.monotonic(), asyncio.get_running_loop().create_future())
+        waiting = _Call(call, unit, time.monotonic())
         self._calls[self._last_id] = waiting
-        return waiting.answer
+        return waiting
 
-    def _receive(self, line: bytes) -> None:
+    async def _receive(self, line: bytes) -> None:
         message = json.loads(line)
         if "event" in message:
             self._put(parse_event(message))
             return
         waiting = self._calls.pop(message["id"])
+        self._answered_at = time.monotonic()
         if waiting.answer.done():
             return  # its caller gave up
         if "reason" in message:
             waiting.refuse(message["reason"], message["message"])
         else:
             waiting.answer.set_result(message["result"])
+        # The caller goes on before an event that came in the same breath is taken by anybody.
+        await waiting.is_over.wait()
 
     def _post(self, call: str) -> None:
         """Send a request whose answer nobody waits for."""
-        self._send(call, "", []).add_done_callback(lambda answer: answer.exception())
+        waiting = self._send(call, "", [])
+        waiting.is_over.set()
+        waiting.answer.add_done_callback(lambda answer: answer.exception())
 
     def _put(self, event: UnitEvent) -> None:
         if self._events.qsize() >= EVENTS_MAX:
@@ -231,7 +251,7 @@ class SystemdUnits:
         self._is_linked.set()
         try:
             async for line in reader:
-                self._receive(line)
+                await self._receive(line)
         except (OSError, ValueError, KeyError, TypeError) as error:
             logger.warning("systemd: the bridge broke off: %r", error)
         finally:
@@ -250,7 +270,10 @@ class SystemdUnits:
             if self._is_linked.is_set() and not self._calls:
                 self._post("ping")
             asked_at = min((call.asked_at for call in self._calls.values()), default=None)
-            if asked_at is None or time.monotonic() - asked_at < self._patience.stuck_after:
+            if asked_at is None:
+                continue
+            silent_since = max(asked_at, self._answered_at)
+            if time.monotonic() - silent_since < self._patience.stuck_after:
                 continue
             if self._process is not None:
                 logger.warning("systemd: the bridge does not answer; killing it")
@@ -259,21 +282,21 @@ class SystemdUnits:
 
 @dataclass(slots=True)
 class _Call:
-    """A request that waits for its answer; nobody need be waiting with it."""
+    """A request that waits for its answer; `is_over` when its caller has it, or gave up."""
 
     call: str
     unit: str
     asked_at: float
-    answer: asyncio.Future[Any]
+    answer: asyncio.Future[Any] = field(default_factory=asyncio.Future)
+    is_over: asyncio.Event = field(default_factory=asyncio.Event)
 
     def refuse(self, reason: str, text: str) -> None:
-        where = f' "{self.unit}"' if self.unit else ""
-        message = f"cannot {_verb(self.call)}{where}: {text}"
+        message = f"cannot {_what(self.call, self.unit)}: {text}"
         self.answer.set_exception(SystemdError(message, reason=reason))
 
 
-def _verb(call: str) -> str:
-    return call.replace("_", " ")
+def _what(call: str, unit: str) -> str:
+    return f'{call.replace("_", " ")} "{unit}"' if unit else call.replace("_", " ")
 
 
 def _how(status: int | None) -> str:

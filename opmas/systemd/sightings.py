@@ -92,6 +92,11 @@ class Sightings:
     def __contains__(self, path: bytes) -> bool:
         return path in self._rows
 
+    @property
+    def rows(self) -> Mapping[bytes, Row]:
+        """The row of each unit, by its path, whether told or not."""
+        return self._rows
+
     def apply(self, path: bytes, interface: bytes, values: Mapping[bytes, Any]) -> Row | None:
         """Take the body of a PropertiesChanged; return the row if it is a new one."""
         row = self._rows.get(path)
@@ -129,9 +134,9 @@ class Sightings:
         return list(self._told.values())
 
 
-def make_row(path: bytes, values: Mapping[bytes, Any]) -> Row:
-    """Return the row of a unit of which these properties were read."""
-    row = [path_unit(path), *_EMPTY[1:]]
+def make_row(path: bytes, values: Mapping[bytes, Any], known: Row | None = None) -> Row:
+    """Return the row of a unit of which these properties were read, the others as known."""
+    row = [path_unit(path), *_EMPTY[1:]] if known is None else known.copy()
     _update(row, values)
     return row
 

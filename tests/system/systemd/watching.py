@@ -47,7 +47,11 @@ class Watch:
             async with asyncio.timeout(PATIENCE), self._news:
                 await self._news.wait_for(lambda: bool(condition()))
         except TimeoutError:
-            raise AssertionError(f"not seen; the last events: {self.events[-30:]}") from None
+            units = {name for event in self.events[-20:] for name in _names(event)}
+            seen = {
+                unit: [w for e in self.events for w in _words(e, unit)][-12:] for unit in units
+            }
+            raise AssertionError(f"not seen; what was, at last: {seen}") from None
 
     async def until_told(self, agent: str, *words: str) -> UnitState:
         """Wait until these words follow each other in the agent's story; return its last state."""
@@ -81,6 +85,11 @@ class Watch:
         """
         words = [word for event in self.events for word in _words(event, unit_name(agent))]
         return [word for before, word in pairwise(["", *words]) if word != before]
+
+
+def _names(event: UnitEvent) -> set[str]:
+    name = getattr(event, "unit", None)
+    return {name} if name is not None else set()
 
 
 def _words(event: UnitEvent, unit: str) -> list[str]:
