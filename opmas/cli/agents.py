@@ -219,5 +219,10 @@ def render_explanation(document: dict[str, Any], view: View) -> str:
     summary = wrap(document["summary"], view.width)
     title = "\n".join(view.palette.paint(line, "bold") for line in summary.split("\n"))
     sentences = [wrap(sentence, view.width, "  ") for sentence in document["sentences"]]
-    after = wrap(f"Next: {document['next']}", view.width, "  ") if document["next"] else ""
+    after = wrap(f"Next: {_inner(document['next'])}", view.width, "  ") if document["next"] else ""
     return "\n".join(part for part in (title, *sentences, after) if part)
+
+
+def _inner(sentence: str) -> str:
+    """Return the sentence as it stands after a colon."""
+    return sentence[:1].lower() + sentence[1:]

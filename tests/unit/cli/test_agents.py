@@ -130,7 +130,7 @@ def test_an_explanation_is_the_summary_the_sentences_and_what_comes_next():
         "name": "web",
         "summary": 'agent "web" is backoff: it crashed',
         "sentences": ["It is wanted running.", "It failed 3 times in a row."],
-        "next": "it is started again in 8 s",
+        "next": "It is started again in 8 s",
         "facts": {},
     }
 

@@ -83,8 +83,15 @@ def test_the_controllers_that_limits_need_must_be_there(tmp_path, controllers, s
     assert systemd.check_cgroups(host(tmp_path)).status == status
 
 
-def test_control_groups_version_1_fail(tmp_path):
-    assert "version 2" in systemd.check_cgroups(host(tmp_path)).found
+def test_control_groups_version_1_are_a_warning(tmp_path):
+    for name in ("cpu", "memory", "pids"):
+        (tmp_path / "sys/fs/cgroup" / name).mkdir(parents=True)
+
+    assert systemd.check_cgroups(host(tmp_path)).status == "warning"
+
+
+def test_no_control_groups_at_all_fail(tmp_path):
+    assert systemd.check_cgroups(host(tmp_path)).status == "failed"
 
 
 @pytest.mark.parametrize(
