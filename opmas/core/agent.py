@@ -17,6 +17,7 @@ from opmas.errors import InvalidError
 
 UNIT_PREFIX: Final = "opmas-agent@"
 UNIT_SUFFIX: Final = ".service"
+PROBE_PREFIX: Final = "opmas-probe@"
 
 # One label of a host name (RFC 1123): safe as unit instance, path component, cgroup name, NATS
 # subject token and URL segment, with no escaping in any of them.
@@ -116,6 +117,16 @@ def agent_name(unit: str) -> str | None:
         return None
     name = unit[len(UNIT_PREFIX) : -len(UNIT_SUFFIX)]
     return name if NAME.fullmatch(name) else None
+
+
+def probe_unit(agent: str) -> str:
+    """Return the systemd unit that runs the agent's health check once."""
+    return f"{PROBE_PREFIX}{agent}{UNIT_SUFFIX}"
+
+
+def is_managed(unit: str) -> bool:
+    """Return whether jobs of the unit concern OPMAS: an agent's, or its health check's."""
+    return agent_name(unit) is not None or unit.startswith(PROBE_PREFIX)
 
 
 def check_name(name: object, what: str = "agent name") -> str:

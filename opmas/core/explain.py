@@ -24,7 +24,7 @@ REASONS: Final = {
     Reason.AUTO_RESTART: "it is started again after it went down",
     Reason.READY: "it said that it is ready",
     Reason.RELOAD: "it takes a new configuration",
-    Reason.HELD: "it was stopped with systemctl and is held",
+    Reason.HELD: "somebody stopped it with systemctl",
     Reason.CLEAN_EXIT: "it ended by itself, without an error",
     Reason.CRASHED: "it crashed",
     Reason.WATCHDOG: "it hung: its watchdog ran out",

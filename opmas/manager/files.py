@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from opmas.core.agent import NAME, AgentSpec, unit_name
+from opmas.core.agent import NAME, AgentSpec, probe_unit, unit_name
 from opmas.core.condition import dump_spec, load_spec
 from opmas.core.manifest import Runtime
 from opmas.core.unitfile import Place, render_dropin, render_probe_dropin
@@ -30,11 +30,6 @@ logger = logging.getLogger(__name__)
 DROP_IN: Final = "50-opmas.conf"
 CONFIG: Final = "config.json"
 SPEC: Final = "agent.json"
-
-
-def probe_unit(agent: str) -> str:
-    """Return the unit that runs the agent's health check once."""
-    return f"opmas-probe@{agent}.service"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import socket
 import struct
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opmas.core.agent import Health
 from opmas.core.events import HealthReported
 from opmas.core.health import Check, Report
+from opmas.core.manifest import EVENT_TYPE
 from opmas.host.cgroups import agent_of_process
 from opmas.manager import wire
 from opmas.manager.files import merged_config
@@ -38,7 +38,6 @@ BURST: Final = 200.0
 REFUSALS_APART: Final = 60.0  # seconds
 TEXT_LIMIT: Final = 500
 CHECKS_LIMIT: Final = 50
-EVENT_TYPE: Final = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+){0,7}")
 SEVERITIES: Final = frozenset({"info", "warning", "error"})
 
 

@@ -10,11 +10,10 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from opmas.core.agent import Phase
+from opmas.core.agent import Phase, probe_unit
 from opmas.core.events import HealthReported
 from opmas.core.health import Probing
 from opmas.errors import SystemdError
-from opmas.manager.files import probe_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
