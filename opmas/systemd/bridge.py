@@ -25,7 +25,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from opmas.core.agent import agent_name
+from opmas.core.agent import agent_name, is_managed
 from opmas.systemd.backoff import Backoff
 from opmas.systemd.bus import MANAGER_PATH, PRIVATE_SOCKET, Bus, BusError
 from opmas.systemd.calls import perform, reason_of
@@ -214,7 +214,7 @@ class Bridge:
         member = heard.member
         if member == b"JobRemoved":
             job_id, _, unit, result = heard.body()
-            if agent_name(text(unit)) is not None:
+            if is_managed(text(unit)):
                 burst.job_removed(text(unit), job_id, text(result))
         elif member == b"Reloading":
             self._is_reloading = bool(heard.body())

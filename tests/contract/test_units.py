@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from opmas.core.agent import unit_name
+from opmas.core.agent import probe_unit, unit_name
 from opmas.errors import SystemdError
-from opmas.ports import Disconnected, JobRemoved
+from opmas.ports import Disconnected, JobRemoved, UnitChanged
 from tests.contract.worlds import FakeWorld, HostWorld, World, watched
 from tests.loop import in_loop
 from tests.system.systemd.units_host import units_host
@@ -410,3 +410,13 @@ async def test_a_lost_connection_is_told_and_all_is_known_again_after(world: Wor
 
     assert len(watch.of(Disconnected)) >= 1
     assert running in resynced.states
+
+
+@in_loop
+async def test_of_a_health_check_the_end_of_its_job_is_told(world: World, agent: str):
+    async with watched(world) as (units, watch):
+        job = await units.start(probe_unit(agent))
+        await watch.until(lambda: watch.of(JobRemoved))
+
+    assert watch.of(JobRemoved)[-1] == JobRemoved(probe_unit(agent), job, "done")
+    assert watch.of(UnitChanged) == []

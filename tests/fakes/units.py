@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import uuid4
 
-from opmas.core.agent import unit_name
+from opmas.core.agent import PROBE_PREFIX, unit_name
 from opmas.core.unit import UnitState
 from opmas.errors import SystemdError
 from opmas.ports import Disconnected, JobRemoved, Resynced, UnitChanged, UnitEvent, UnitGone
@@ -188,6 +188,8 @@ class FakeUnits:
 
     def _start(self, unit: str) -> int:
         self._check_startable(unit, "start")
+        if unit.startswith(PROBE_PREFIX):
+            return self._start_probe(unit)
         if unit not in self.states:
             self.stale.discard(unit)  # what is not loaded is read at its start
         state = self._state(unit)
@@ -200,6 +202,13 @@ class FakeUnits:
             self._soon(unit, lambda: self._hit_limit(unit, job))
         else:
             self._soon(unit, lambda: self._run(unit, job))
+        return job
+
+    def _start_probe(self, unit: str) -> int:
+        """Run a health check: its states are not told, and `failing` decides."""
+        job = self._new_job()
+        ended = JobRemoved(unit, job, "failed" if unit in self.failing else "done")
+        self._soon(unit, lambda: self._put(ended))
         return job
 
     def _check_startable(self, unit: str, verb: str) -> None:

@@ -39,6 +39,15 @@ StateDirectory=opmas-agents/%i
 Slice=opmas-agents.slice
 """
 
+PROBE: Final = """\
+[Unit]
+CollectMode=inactive-or-failed
+
+[Service]
+Type=oneshot
+ExecStart=/bin/true
+"""
+
 
 class UnitsHost:
     """The host, with what a test does to it from outside."""
@@ -85,5 +94,6 @@ def units_host(name: str, template: str = TEMPLATE) -> Iterator[UnitsHost]:
     """Boot a host that has the template and OPMAS's modules, and remove it."""
     with Host.up(name) as host:
         host.run("sh", "-c", f"cat > {ETC}/opmas-agent@.service", input=template)
+        host.run("sh", "-c", f"cat > {ETC}/opmas-probe@.service", input=PROBE)
         host.copy_in(OPMAS, "/opt/opmas/opmas")
         yield UnitsHost(host)
