@@ -63,11 +63,7 @@ class Batch:
 
     def __bool__(self) -> bool:
         return bool(
-            self.agents
-            or self.removed
-            or self.configs
-            or self.events
-            or self.packages is not None
+            self.agents or self.removed or self.configs or self.events or self.packages is not None
         )
 
 
