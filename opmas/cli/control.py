@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opmas.client.control import ManagerClient
     from opmas.errors import OpmasError
 
-LONGEST: Final = 3600.0  # seconds
+LONGEST: Final = 600.0  # seconds; the manager waits no longer for an agent
 PATIENCE: Final = 60.0  # seconds; the longest start timeout of the agents that ship is 30
 
 Good = Callable[[dict[str, Any]], bool]

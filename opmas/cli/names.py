@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """Return `: did you mean "web"?`, or nothing when no word is near."""
+    """Return `; did you mean "web"?`, or nothing when no word is near."""
     import difflib
 
     near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
-    return f': did you mean "{near[0]}"?' if near else ""
+    return f'; did you mean "{near[0]}"?' if near else ""
 
 
 def call_for_agent(
@@ -27,8 +27,7 @@ def call_for_agent(
     try:
         return manager.call(method, name=name, **params)
     except UnknownAgentError as error:
-        known = _known(manager, "agent.list", "agents")
-        hint = did_you_mean(name, known) or _what_exists(known, "opmas agent list")
+        hint = _hint(manager, name, error, ("agent.list", "agents"))
         raise UnknownAgentError(error.message + hint, error.problems) from error
     except UnknownPackageError as error:
         wanted = str(params.get("package", name))
@@ -46,17 +45,17 @@ def call_for_package(manager: ManagerClient, method: str, name: str) -> dict[str
 def _with_packages(
     manager: ManagerClient, name: str, error: UnknownPackageError
 ) -> UnknownPackageError:
-    known = _known(manager, "package.list", "packages")
-    hint = did_you_mean(name, known) or _what_exists(known, "opmas package list")
+    hint = _hint(manager, name, error, ("package.list", "packages"))
     return UnknownPackageError(error.message + hint, error.problems)
 
 
-def _known(manager: ManagerClient, method: str, key: str) -> list[str]:
+def _hint(manager: ManagerClient, name: str, error: OpmasError, listing: tuple[str, str]) -> str:
+    if "did you mean" in error.message:  # the manager found it itself
+        return ""
+    method, key = listing
     try:
-        return [str(found["name"]) for found in manager.call(method)[key]]
+        known = [str(found["name"]) for found in manager.call(method)[key]]
     except OpmasError:  # the first error matters more than its hint
-        return []
-
-
-def _what_exists(known: list[str], command: str) -> str:
-    return f": see `{command}`" if known else ""
+        return ""
+    command = method.replace(".", " ")
+    return did_you_mean(name, known) or (f": see `opmas {command}`" if known else "")

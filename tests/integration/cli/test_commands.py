@@ -124,7 +124,7 @@ def test_start_of_several_goes_on_past_one_that_is_unknown(opmas, manager, web):
 
     assert done.returncode == 3
     assert done.stdout == "db: running\nweb: running\n"
-    assert done.stderr == 'opmas: cannot find agent "wbe": did you mean "web"?\n'
+    assert done.stderr == 'opmas: cannot find agent "wbe"; did you mean "web"?\n'
 
 
 def test_stop_waits_and_no_wait_does_not(opmas, manager, web):
@@ -159,7 +159,7 @@ def test_an_unknown_package_names_the_nearest(opmas, manager):
 
     assert done.returncode == 3
     assert done.stderr == (
-        'opmas: cannot find agent package "hostwach": did you mean "hostwatch"?\n'
+        'opmas: cannot find agent package "hostwach"; did you mean "hostwatch"?\n'
     )
 
 

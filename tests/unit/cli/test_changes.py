@@ -65,7 +65,7 @@ def test_unset_takes_a_value_away():
 
 
 def test_unset_of_what_is_not_set_names_the_nearest():
-    with pytest.raises(UsageError, match='does not set it: did you mean "interval"'):
+    with pytest.raises(UsageError, match='does not set it; did you mean "interval"'):
         changed_config({"interval": 1}, options(unsets=["intreval"]))
 
 

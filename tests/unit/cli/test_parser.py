@@ -49,11 +49,11 @@ def test_the_config_of_an_agent_and_of_opmas_are_told_apart():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["statsu"], 'cannot run "opmas statsu": there is no such command: did you mean "status"'),
+        (["statsu"], 'cannot run "opmas statsu": there is no such command; did you mean "status"'),
         (["agent", "strat"], 'cannot run "opmas agent strat".*did you mean "start"'),
-        (["status", "--jsno"], 'cannot use "--jsno": `opmas status` has no such option: did you'),
+        (["status", "--jsno"], 'cannot use "--jsno": `opmas status` has no such option; did you'),
         (["status", "web"], 'cannot use "web": `opmas status` has no such argument'),
-        (["agent", "list", "--phase", "runing"], 'for --phase: did you mean "running"'),
+        (["agent", "list", "--phase", "runing"], 'for --phase; did you mean "running"'),
         (["agent", "start"], "the following arguments are required: NAME"),
         (["agent", "logs", "web", "-n", "x"], "argument --lines/-n: invalid int value: 'x'"),
         (["--js"], 'cannot use "--js"'),
