@@ -43,9 +43,11 @@ class Opmas:
         return json.loads(self.run(*arguments, "--json").stdout)
 
     def create(self, name: str, package: str, **config: object) -> dict[str, Any]:
-        """Create an agent, wait until it has settled, and return its view."""
+        """Create an agent, wait until it has settled, however, and return its view."""
         sets = [f"--set={key}={json.dumps(value)}" for key, value in config.items()]
-        self.run("agent", "create", name, "--package", package, "--grant-all", *sets, check=False)
+        arguments = ("agent", "create", name, "--package", package, "--grant-all", *sets)
+        done = self.run(*arguments, check=False)
+        assert name in [a["name"] for a in self.call("agent.list")["agents"]], done.stderr
         return self.show(name)
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:

@@ -182,3 +182,16 @@ def test_a_new_config_reaches_the_running_agent(opmas: Opmas):
 
     view = opmas.wait("live", took_it, "the agent has the new configuration")
     assert view["main_pid"] == before["main_pid"]
+
+
+def test_the_health_of_a_program_is_what_its_check_finds(opmas: Opmas):
+    opmas.create("checked", "checked")
+
+    opmas.host.run("touch", "/etc/opmas-test-sick")
+    sick = opmas.wait("checked", lambda view: view["health"] == "unhealthy", "it is unhealthy")
+    opmas.host.run("rm", "/etc/opmas-test-sick")
+    opmas.wait("checked", lambda view: view["health"] == "healthy", "it is healthy again")
+
+    assert "journalctl -u opmas-probe@checked" in sick["health_message"]
+    assert sick["phase"] == "running"
+    assert opmas.systemctl("list-units", "--failed", "--no-legend", "opmas-probe@*") == ""
