@@ -58,7 +58,8 @@ def _run(words: list[str]) -> Exit:
         stream = sys.stdout if args.noun is None else sys.stderr
         print(args.parser.format_help().rstrip(), file=stream)
         return Exit.OK if args.noun is None else Exit.USAGE
-    return _function(args.command.run)(Session(args))
+    with Session(args) as session:
+        return _function(args.command.run)(session)
 
 
 def _function(place: str) -> Run:

@@ -36,6 +36,13 @@ class Session:
         self.as_json = bool(getattr(args, "json", False))
         self._manager: ManagerClient | None = None
 
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._manager is not None:
+            self._manager.close()
+
     @property
     def manager(self) -> ManagerClient:
         """The manager, as a client that connects at its first call."""
