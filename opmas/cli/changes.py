@@ -77,34 +77,6 @@ def _unset(config: dict[str, Any], key: str) -> None:
     del place[last]
 
 
-def own_limits(agent: dict[str, Any], package: dict[str, Any]) -> dict[str, Any]:
-    """Return the agent's own limits: the effective ones that no other layer gives.
-
-    The layers are those of opmas.core.limits: the template's, the package's, the agent's.
-    """
-    from opmas.core.limits import DEFAULT_LIMITS
-
-    given = {name: getattr(DEFAULT_LIMITS, name) for name in LIMITS}
-    given |= _layer(package["limits"])
-    given["memory_high"] = min(given["memory_high"], given["memory_max"])
-    own = {name: agent["limits"].get(name) for name in LIMITS}
-    own = {name: value for name, value in own.items() if value not in {None, given[name]}}
-    if own.get("memory_high") == _derived(own.get("memory_max", 0)):
-        del own["memory_high"]  # it follows from memory_max, and from the next one
-    return own
-
-
-def _layer(limits: dict[str, Any]) -> dict[str, Any]:
-    layer = {name: value for name, value in limits.items() if value is not None}
-    if "memory_max" in layer:
-        layer.setdefault("memory_high", _derived(layer["memory_max"]))
-    return layer
-
-
-def _derived(memory_max: int) -> int:
-    return memory_max * 3 // 4
-
-
 def changed_limits(limits: dict[str, Any], texts: list[str] | None) -> dict[str, Any]:
     """Return the limits after --limit NAME=VALUE; an empty value forgets one."""
     changed = dict(limits)

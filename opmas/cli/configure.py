@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opmas.cli.agents import PHASE_STYLES
 from opmas.cli.agreement import agreed_grants
-from opmas.cli.changes import changed_config, changed_limits, own_limits
+from opmas.cli.changes import changed_config, changed_limits
 from opmas.cli.control import runs, wait_seconds
 from opmas.cli.exits import Exit, UsageError
 from opmas.cli.names import call_for_agent, call_for_package
@@ -66,14 +66,13 @@ def update_agent(session: Session) -> Exit:
             ("see `opmas agent update --help`",),
         )
     before = call_for_agent(session.manager, "agent.show", args.name)
-    old = call_for_package(session.manager, "package.show", before["package"])
     package = call_for_package(session.manager, "package.show", args.package or before["package"])
     wanted = {
         "name": args.name,
         "package": package["name"],
         "desired": "stopped" if args.stopped else before["desired"],
         "config": changed_config(before["config"] or {}, args),
-        "limits": changed_limits(own_limits(before, old), args.limits),
+        "limits": changed_limits(before["own_limits"], args.limits),
         "after": args.after or before["after"],
         "expect": before["revision"],
     }

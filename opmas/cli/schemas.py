@@ -150,6 +150,7 @@ AGENT: Final = _record(
         "config_version": _number("counts changes of its configuration"),
         "config": _or_null(_map("its own configuration, without the package's defaults")),
         "limits": _map("what applies to it: memory in bytes, cpu_quota in percent"),
+        "own_limits": _map("those of its limits that are its own"),
         "grants": _names("what was granted to it"),
         "needs": _names("what its package needs"),
         "after": _names("agents that are started before it"),

@@ -55,6 +55,7 @@ class Views:
             "config_version": record.config_version,
             "config": agent.spec.config,
             "limits": asdict(_limits(agent, package)),
+            "own_limits": _set_only(agent.spec.limits),
             "grants": list(agent.spec.grants),
             "needs": [] if package is None else [n.name for n in needs_of(package.manifest)],
             "after": list(agent.spec.after),
@@ -129,6 +130,10 @@ class Views:
 
 def _limits(agent: Agent, package: Package | None) -> Limits:
     return agent.spec.limits if package is None else effective_limits(agent.spec, package.manifest)
+
+
+def _set_only(limits: Limits) -> dict[str, int]:
+    return {name: value for name, value in asdict(limits).items() if value is not None}
 
 
 def _exit(unit: UnitState) -> dict[str, Any]:

@@ -163,6 +163,7 @@ class FakeHost:
             "config": config or {},
             "config_version": agent["config_version"] + (agent["config"] != (config or {})),
             "limits": {**found["limits"], **_sizes(limits or {})},
+            "own_limits": _sizes(limits or {}),
             "grants": sorted(grants or []),
             "needs": [need["name"] for need in found["needs"]],
             "after": after or [],

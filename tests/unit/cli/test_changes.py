@@ -6,13 +6,11 @@ import pytest
 from opmas.cli.changes import (
     changed_config,
     changed_limits,
-    own_limits,
     parse_value,
     read_config,
 )
 from opmas.cli.exits import UsageError
 from opmas.errors import InvalidError
-from tests.unit.cli.builders import MIB, agent, package
 
 
 def options(config_file=None, sets=None, unsets=None):
@@ -117,27 +115,3 @@ def test_limits_are_numbers_or_sizes_and_an_empty_one_is_forgotten():
 def test_an_unknown_limit_names_the_nearest():
     with pytest.raises(UsageError, match='did you mean "memory_max"'):
         changed_limits({}, ["memry_max=64M"])
-
-
-def test_an_agent_with_its_packages_limits_has_none_of_its_own():
-    assert own_limits(agent(), package()) == {}
-
-
-def test_a_template_default_is_no_limit_of_the_agent():
-    limits = {**agent()["limits"], "cpu_weight": 50}
-
-    assert own_limits(agent(limits=limits), package()) == {}
-
-
-def test_an_own_memory_max_does_not_bring_the_memory_high_that_follows_from_it():
-    limits = {**agent()["limits"], "memory_max": 128 * MIB, "memory_high": 96 * MIB}
-
-    assert own_limits(agent(limits=limits), package()) == {"memory_max": 128 * MIB}
-
-
-def test_an_own_memory_high_stays():
-    limits = {**agent()["limits"], "memory_max": 128 * MIB, "memory_high": 100 * MIB}
-
-    found = own_limits(agent(limits=limits), package())
-
-    assert found == {"memory_max": 128 * MIB, "memory_high": 100 * MIB}
