@@ -52,7 +52,10 @@ class UnitGone:
 
 @dataclass(frozen=True, slots=True)
 class Resynced:
-    """All units of agents that are loaded, read afresh; `connection` is private or bus."""
+    """All units of agents that are loaded, read afresh; others are not.
+
+    `connection` is private or bus.
+    """
 
     states: tuple[UnitState, ...]
     systemd_version: str

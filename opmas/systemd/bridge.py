@@ -252,9 +252,12 @@ class Bridge:
         few = len(self._removed) <= SIGNALS_PER_TURN // 8
         loaded = {row[6] for row in connection.loaded(*(self._removed.values() if few else ()))}
         for path in self._removed.keys() - loaded:
-            unit = self._sightings.forget(path)
-            self._channel.send({"event": "gone", "unit": unit})
+            self._send_gone(self._sightings.forget(path))
         self._removed.clear()
+
+    def _send_gone(self, unit: str | None) -> None:
+        if unit is not None and agent_name(unit) is not None:
+            self._channel.send({"event": "gone", "unit": unit})
 
     def _check(self, connection: Connection) -> None:
         """Read all units and say so; edges of before and meanwhile are told first, in order."""
@@ -266,9 +269,13 @@ class Bridge:
         self._touched.clear()
         read = connection.read_all(self._sightings.rows)
         self._hear(connection, SIGNALS_PER_CHECK)
+        before = dict(self._sightings.rows)
         states = self._sightings.merge(read, self._touched)
         self._touched.clear()
-        self._removed.clear()
+        for path in before.keys() - self._sightings.rows.keys():
+            self._send_gone(before[path][0])
+        # What was unloaded meanwhile is among the states, and is told to be gone in its turn.
+        self._removed = {p: unit for p, unit in self._removed.items() if p in self._sightings}
         self._channel.send(
             {
                 "event": "resynced",

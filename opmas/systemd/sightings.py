@@ -118,7 +118,8 @@ class Sightings:
         """Take the result of a full check and return the rows that hold now.
 
         `touched` are the units that sent signals since the check began: each read of theirs is
-        taken unless their signals are newer.
+        taken unless their signals are newer, and one that was not read was loaded after that, or
+        unloaded before.
         """
         merged = dict(read)
         for path in touched & self._rows.keys():

@@ -15,7 +15,7 @@ from opmas.systemd.client import Patience, SystemdUnits
 from tests.lab import LAB, Host
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 OPMAS: Final = Path(__file__).resolve().parents[3] / "opmas"
 ETC: Final = "/etc/systemd/system"
@@ -36,6 +36,20 @@ Restart=on-failure
 RestartSec=200ms
 RestartPreventExitStatus=78
 StateDirectory=opmas-agents/%i
+Slice=opmas-agents.slice
+"""
+
+# What costs a host least: for many agents at once.
+SLEEPER: Final = """\
+[Unit]
+StartLimitIntervalSec=60
+StartLimitBurst=1000
+
+[Service]
+Type=exec
+ExecStart=/bin/sleep infinity
+Restart=on-failure
+RestartSec=200ms
 Slice=opmas-agents.slice
 """
 
@@ -83,10 +97,16 @@ class UnitsHost:
         """Do as an admin does."""
         self.host.run("systemctl", verb, *options, unit_name(agent), check=False)
 
-    def bridge_pids(self) -> Sequence[str]:
-        """Return the process IDs of the bridges, as the host counts."""
-        found = self.host.run("pgrep", "-f", "-x", ".*python3 -sP -m opmas.systemd.bridge.*")
-        return found.stdout.split()
+    def bridge_pid(self) -> str:
+        """Return the process ID of the one bridge that runs, as the host counts."""
+        (pid,) = self.sh("pgrep -f '^/usr/bin/python3 .*opmas[.]systemd[.]bridge'").split()
+        return pid
+
+    def bridge_usage(self) -> tuple[int, int]:
+        """Return the bridge's resident kilobytes and its number of open files."""
+        count = 'awk "/VmRSS/ {print \\$2}" /proc/$1/status; ls /proc/$1/fd | wc -l'
+        resident, files = self.sh(count, self.bridge_pid()).split()
+        return int(resident), int(files)
 
 
 @contextmanager

@@ -41,10 +41,10 @@ class Watch:
                 self.events.append(event)
                 self._news.notify_all()
 
-    async def until(self, condition: Callable[[], object]) -> None:
+    async def until(self, condition: Callable[[], object], patience: float = PATIENCE) -> None:
         """Wait until the condition holds; it is looked at after each event."""
         try:
-            async with asyncio.timeout(PATIENCE), self._news:
+            async with asyncio.timeout(patience), self._news:
                 await self._news.wait_for(lambda: bool(condition()))
         except TimeoutError:
             units = {name for event in self.events[-20:] for name in _names(event)}
@@ -71,6 +71,10 @@ class Watch:
         """Return the states that the agent's unit passed through."""
         changes = [change for change in self.of(UnitChanged) if change.unit == unit_name(agent)]
         return [state for change in changes for state in change.states]
+
+    def last_states(self) -> dict[str, UnitState]:
+        """Return what was last told of each unit."""
+        return {change.unit: change.states[-1] for change in self.of(UnitChanged)}
 
     def jobs(self, agent: str) -> list[tuple[int, str]]:
         """Return the jobs of the agent's unit that ended, and how."""
