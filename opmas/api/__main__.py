@@ -47,11 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def read_settings(given: Path | None) -> ApiSection:
+def read_settings(directory: Path) -> ApiSection:
     """Return the settings of the directory's api.yaml and of the environment."""
-    directory = given or CONFIG
-    # A checkout has no /etc/opmas; a directory that somebody names must be there.
-    document = read_config(directory, "api.yaml") if given or directory.is_dir() else None
+    # A machine with a checkout alone has no /etc/opmas; any other directory must be there.
+    is_absent = directory == CONFIG and not directory.exists()
+    document = None if is_absent else read_config(directory, "api.yaml")
     return parse_api_settings(document, os.environ, where=str(directory / "api.yaml"))
 
 
@@ -71,7 +71,11 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--config", type=Path, metavar="DIR", help=f"directory of api.yaml (default: {CONFIG})"
+        "--config",
+        type=Path,
+        default=CONFIG,
+        metavar="DIR",
+        help=f"directory of api.yaml (default: {CONFIG})",
     )
     parser.add_argument("--version", action="version", version=f"opmas-api {VERSION}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")

@@ -56,21 +56,28 @@ def fake(folder: Path) -> Iterator[Call]:
 
 
 @pytest.fixture
-def real(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
-    """The manager in a thread of its own: calls are made from this one."""
-    monkeypatch.setattr(Manager, "_handle_signals", lambda _: None)  # of the main thread alone
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """An event loop in a thread of its own: calls are made from this one."""
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
+
+
+@pytest.fixture
+def real(
+    folder: Path, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Call]:
+    monkeypatch.setattr(Manager, "_handle_signals", lambda _: None)  # of the main thread alone
     place = Place(folder)
     place.add_package("needy", "sandbox: {network: observe, proc: host}")
     asyncio.run_coroutine_threadsafe(place.__aenter__(), loop).result(30)
     with ManagerClient(str(place.socket)) as client:
         yield client.call
     asyncio.run_coroutine_threadsafe(place.__aexit__(), loop).result(30)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
 
 
 @pytest.fixture(params=["fake", "real"])

@@ -110,7 +110,7 @@ def test_a_wrong_file_ends_with_its_own_status(run, folder):
     assert "api.threads: must be a whole number" in errors
 
 
-def test_a_folder_that_is_named_must_be_there(capsys):
+def test_any_other_folder_must_be_there(capsys):
     assert main(["--config", "/nonexistent", "token", "list"]) == 78
     assert "/nonexistent" in capsys.readouterr().err
 
