@@ -83,6 +83,8 @@ class Bridge:
             except BusError as error:
                 self._lose(error)
             self._channel.flush()
+        if self._connection is not None:
+            self._connection.close()
 
     def _turn(self) -> None:
         if self._connection is None and time.monotonic() >= self._reconnect.due_at:

@@ -96,6 +96,10 @@ class SystemdUnits:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        if self._process is not None:  # the task was cancelled while it ended one
+            self._process.kill()
+            self._process.wait()
+            self._process = None
 
     # ---- the port ----
 
