@@ -15,6 +15,7 @@
         |-- ManagerError       "manager-unavailable"
         |-- SystemdError       "systemd-unavailable"
         |-- StoreError         "store-unavailable"
+            |-- DamagedError   "store-damaged"        no second try mends it
 
 A class says who can act, not where it happened. `code` is stable and documented in
 docs/reference/errors.md. Messages read `cannot start agent "web": unit not found`: lower case,
@@ -132,6 +133,12 @@ class StoreError(BackendError):
     """The database cannot be read or written."""
 
     code = "store-unavailable"
+
+
+class DamagedError(StoreError):
+    """The database file is damaged, or is no database at all."""
+
+    code = "store-damaged"
 
 
 def _tree(root: type[OpmasError]) -> tuple[type[OpmasError], ...]:

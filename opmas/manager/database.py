@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from opmas.errors import StoreError
+from opmas.errors import DamagedError, StoreError
 from opmas.manager.clock import Clock, rfc3339
 from opmas.store.database import Database
 
@@ -39,15 +39,21 @@ class Databases:
         is_new = not self.path.exists()
         try:
             self.current = Database(self.path)
-        except StoreError as error:
+        except DamagedError as error:
             problems.report("database-damaged", f"{error.message}: {self._move_aside()}")
             is_new = True
-            try:
-                self.current = Database(self.path)
-            except StoreError as again:
-                self.current = None
-                problems.report("database-unavailable", again.message)
+            self.current = self._made_anew(problems)
+        except StoreError as error:  # it may be whole, and readable later: it stays where it is
+            self.current = None
+            problems.report("database-unavailable", error.message)
         return is_new
+
+    def _made_anew(self, problems: Problems) -> Database | None:
+        try:
+            return Database(self.path)
+        except StoreError as error:
+            problems.report("database-unavailable", error.message)
+            return None
 
     def lost(self) -> bool:
         """Return whether the file in use was deleted or exchanged."""

@@ -91,7 +91,8 @@ class Probes:
         else:
             self._waiting[key] = asyncio.get_running_loop().create_future()
             try:
-                result = await asyncio.wait_for(self._waiting[key], timeout)
+                async with asyncio.timeout(timeout):
+                    result = await self._waiting[key]
             finally:
                 self._waiting.pop(key, None)
         if result != "done":

@@ -117,7 +117,8 @@ class Manager:
         tasks = [asyncio.create_task(self.watch.run(), name="watch")]
         try:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._looked.wait(), FIRST_LOOK)
+                async with asyncio.timeout(FIRST_LOOK):
+                    await self._looked.wait()
             self._say_started()
             writer.flush()
             self._progressed()

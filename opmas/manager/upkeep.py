@@ -67,7 +67,8 @@ class Upkeep:
                 self._hurry.clear()
                 await self._round()
             try:
-                await asyncio.wait_for(self._hurry.wait(), DATABASE_CHECK)
+                async with asyncio.timeout(DATABASE_CHECK):
+                    await self._hurry.wait()
             except TimeoutError:
                 since_round += DATABASE_CHECK
 

@@ -8,6 +8,7 @@ announced after they are on the disk.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from dataclasses import dataclass
@@ -207,7 +208,7 @@ class Writer:
             return
         at = rosters.next_deadline(self.roster)
         delay = IDLE if at is None else min(IDLE, max(0.0, at - self._clock.monotonic()))
-        try:
-            await asyncio.wait_for(self._wake.wait(), delay)
-        except TimeoutError:
-            return
+        # not wait_for: on Python 3.11 it may swallow a cancellation that comes with the wake-up
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                await self._wake.wait()

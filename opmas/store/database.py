@@ -11,7 +11,7 @@ import sqlite3
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from opmas.errors import StoreError
+from opmas.errors import DamagedError, StoreError
 from opmas.store.migrations import migrate
 from opmas.store.rows import AgentRow, Batch, ConfigRow, Query, StoredEvent
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# What no second try mends; a lock, a full disk or a read error may pass.
+DAMAGE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 BUSY_TIMEOUT: Final = 0.2  # seconds; nobody else writes, and the manager waits meanwhile
 
 
@@ -45,7 +47,7 @@ class Database:
         self._connection.execute("PRAGMA cache_size = -1024")  # KiB; the event log is read rarely
         problems = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if problems != "ok":
-            raise StoreError(f"cannot use the database: it is damaged: {problems}")
+            raise DamagedError(f"cannot use the database: it is damaged: {problems}")
         migrate(self._connection)
 
     def close(self) -> None:
@@ -180,6 +182,9 @@ def _translated(verb: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise StoreError(f"cannot {verb} the database: {error}") from error
+        damaged = getattr(error, "sqlite_errorcode", None) in DAMAGE
+        raise (DamagedError if damaged else StoreError)(
+            f"cannot {verb} the database: {error}"
+        ) from error
     except OSError as error:
         raise StoreError(f"cannot {verb} the database: {error.strerror or error}") from error

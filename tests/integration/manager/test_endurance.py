@@ -107,6 +107,26 @@ async def test_a_damaged_database_at_the_start_is_rebuilt_from_the_agents_files(
 
 
 @in_loop
+async def test_a_database_that_cannot_be_read_for_now_is_not_thrown_away(place):
+    async with place:
+        before = await place.create(config={"naps": 4})
+        await place.stop()
+        aside = place.database.with_name("kept")
+        place.database.rename(aside)
+        place.database.mkdir()  # "unable to open database file"
+        await place.start()
+        assert (await place.call("host.status"))["problems"][0]["code"] == "database-unavailable"
+        assert (await place.show())["main_pid"] == before["main_pid"]
+
+        place.database.rmdir()
+        aside.rename(place.database)
+        await place.until(lambda: not place.manager.writer.saver.behind, "all is saved")
+
+        assert (await place.call("host.status"))["problems"] == []
+        assert min(e["sequence"] for e in await place.events(after=0)) == 1
+
+
+@in_loop
 async def test_a_database_that_cannot_be_written_stops_no_agent_and_is_caught_up_with(place):
     async with place:
         await place.create()

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from opmas.errors import StoreError
+from opmas.errors import DamagedError, StoreError
 from opmas.store.database import Database
 from opmas.store.rows import AgentRow, Batch, ConfigRow, NewEvent, Query
 
@@ -119,7 +119,7 @@ def test_a_deleted_file_is_noticed(database):
 def test_a_damaged_file_is_refused(tmp_path, content):
     (tmp_path / "manager.db").write_bytes(content)
 
-    with pytest.raises(StoreError, match=r"cannot (open|use) the database"):
+    with pytest.raises(DamagedError, match=r"cannot (open|use) the database"):
         Database(tmp_path / "manager.db")
 
 
@@ -137,7 +137,9 @@ def test_a_write_that_another_holds_up_is_an_error_and_not_a_wait(database):
     other = sqlite3.connect(database.path)
     other.execute("BEGIN EXCLUSIVE")
 
-    with pytest.raises(StoreError, match="cannot save the database: database is locked"):
+    with pytest.raises(StoreError, match="cannot save the database: database is locked") as caught:
         database.save(Batch(events=(event(1),)))
+
+    assert not isinstance(caught.value, DamagedError)
 
     other.close()
