@@ -15,6 +15,7 @@ import sdnotify
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+SEND_TIMEOUT_SECONDS: Final = 1.0
 FEEDS_PER_PERIOD: Final = 3  # sd_watchdog_enabled(3) advises two; one more may be lost
 
 
@@ -31,6 +32,8 @@ class Notifier:
         if environ.get("NOTIFY_SOCKET"):
             with contextlib.suppress(OSError):
                 self._notifier = sdnotify.SystemdNotifier(debug=True)
+                # PID 1 may be busy for seconds, and its queue full: the service must not hang.
+                self._notifier.socket.settimeout(SEND_TIMEOUT_SECONDS)
         self._period = _watchdog_period(environ)
         self._fed_at = float("-inf")
 
@@ -43,6 +46,11 @@ class Notifier:
         line = " ".join(text.split())
         # sdnotify writes latin-1, and drops what it cannot write without a word
         self._tell(f"STATUS={line.encode('ascii', 'replace').decode()}")
+
+    def reloading(self) -> None:
+        """Say that the service takes a new configuration; `ready` ends it."""
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self._tell(f"RELOADING=1\nMONOTONIC_USEC={now}")  # the second: systemd 253 and later
 
     def stopping(self) -> None:
         """Say that the service is about to end."""
@@ -58,6 +66,12 @@ class Notifier:
         if self._period and now - self._fed_at >= self._period / FEEDS_PER_PERIOD:
             self._fed_at = now
             self._tell("WATCHDOG=1")
+
+    def close(self) -> None:
+        """Give the socket back."""
+        if self._notifier is not None:
+            self._notifier.socket.close()
+            self._notifier = None
 
     def _tell(self, state: str) -> None:
         if self._notifier is not None:
