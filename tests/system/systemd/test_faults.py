@@ -19,7 +19,7 @@ from tests.system.systemd.watching import Watch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SHORT: Final = Patience(call_timeout=0.5, stuck_after=1.5, ping_every=0.3)
+SHORT: Final = Patience(call_timeout=2.0, stuck_after=4.0, ping_every=0.5)
 NOT_PRIVATE: Final = "/run/opmas-test/private"
 
 _numbers = count(1)

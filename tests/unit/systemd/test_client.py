@@ -102,7 +102,7 @@ async def test_a_deaf_bridge_is_killed_although_nobody_calls() -> None:
 
 @in_loop
 async def test_many_calls_may_take_longer_together_than_one_may_alone() -> None:
-    async with SystemdUnits(bridges.SLOW, SHORT) as units:
+    async with SystemdUnits(bridges.SLOW, Patience(call_timeout=1.5)) as units:
         jobs = await asyncio.gather(*(units.start(WEB) for _ in range(12)))
 
     assert jobs == [7] * 12
