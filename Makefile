@@ -3,12 +3,13 @@ BIN := .venv/bin
 LAUNCHERS := $(wildcard packaging/launchers/*)
 SHELL_SCRIPTS := $(shell git -c safe.directory='*' grep --untracked -lE '^\#!/bin/(ba)?sh' -- ':!*.md')
 
-.PHONY: help check lint format rules types layers scripts fix test build
+.PHONY: help check lint format rules types layers scripts fix docs test build
 
 help:
 	@echo 'make check   lint, unit and property tests: before every commit (under 60 s)'
 	@echo 'make lint    format, rules, types, import layers, shell scripts'
 	@echo 'make fix     let ruff format and mend what it can'
+	@echo 'make docs    what is made from the code: references, man page, completion'
 	@echo 'make test    everything, as root (tests/run)'
 	@echo 'make build   the Debian packages, into dist/'
 
@@ -35,6 +36,10 @@ scripts:
 fix: $(BIN)/ruff
 	$(BIN)/ruff format . $(LAUNCHERS)
 	$(BIN)/ruff check --fix . $(LAUNCHERS)
+
+docs: $(BIN)/ruff
+	$(BIN)/python -m docs.generate
+	$(BIN)/python -m opmas.cli.documents
 
 test:
 	tests/run
