@@ -44,6 +44,7 @@ class Probing:
         """Return the health that the results give; `hint` says where to read more."""
         if self.failures == 0:
             return HEALTHY
-        message = f"the health check failed {self.failures} times in a row: {hint}"
+        times = "once" if self.failures == 1 else f"{self.failures} times in a row"
+        message = f"the health check failed {times}: {hint}"
         below = self.failures < self.threshold
         return Report(Health.DEGRADED if below else Health.UNHEALTHY, message)
