@@ -155,7 +155,8 @@ async def test_a_storm_of_reloads_loses_no_edge(host: UnitsHost, agent: str) -> 
             f"systemctl kill -s KILL {unit_name(agent)}; wait; systemctl is-active dbus"
         )
         await watch.until_told(agent, "failed", "auto-restart")
-        await watch.until(lambda: watch.states(agent)[-1].n_restarts == 1)
+        # Not by NRestarts: systemd 252 may count one restart twice when a reload falls into it.
+        await watch.until_told(agent, "auto-restart*", "inactive*", "activating*", "active*")
         await watch.until_resynced(2)
         await units.stop(unit_name(agent))
         await watch.until_told(agent, "gone")
