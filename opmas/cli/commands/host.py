@@ -60,7 +60,7 @@ PACKAGES: Final = (
         "Reads the package directories again. apt does this by a trigger; it is for packages that "
         "were put there by hand. Names what is wrong with a package that is refused. Exit code 1 "
         "says that one was.",
-        (("opmas package scan", "after copying a package to /usr/lib/opmas/agents"),),
+        (("opmas package scan", "after copying a package into a directory of packages_path"),),
         "packages:scan_packages",
         (),
         "opmas.package-scan/v1",
