@@ -7,6 +7,7 @@ the writer as an observation.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
@@ -140,12 +141,10 @@ class Carrier:
         self._writer.post(name, events.CallRefused(reason, error.message, retry=retry))
 
     async def _forget(self, name: str, *, purge: bool) -> None:
-        try:
-            if purge:
-                await self._units.clean(unit_name(name), PURGED)
+        with contextlib.suppress(SystemdError):  # only tidiness: nobody is called by this name now
             await self._units.reset_failed(unit_name(name))
-        except SystemdError as error:  # the unit may be unloaded, and never have written a thing
-            logger.info("agent %s: %s", name, error.message)
+        if purge:
+            await self._purge(name)
         try:
             self._files.remove(name)
         except OSError:
@@ -153,6 +152,13 @@ class Carrier:
         self._links.drop(name)
         news = events.Announce("opmas.agent.removed", f"agent/{name}", {"purged": purge})
         self._writer.post_step(lambda r, _now: (roster.remove(r, name), (news,)))
+
+    async def _purge(self, name: str) -> None:
+        try:
+            await self._units.clean(unit_name(name), PURGED)
+        except SystemdError as error:
+            if error.reason != "refused":  # it never wrote a thing: there is nothing to clean
+                logger.warning("agent %s: its data is left: %s", name, error.message)
 
     async def _apply_limits(self, name: str) -> None:
         found = self._running(name)

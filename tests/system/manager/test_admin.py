@@ -195,3 +195,18 @@ def test_the_health_of_a_program_is_what_its_check_finds(opmas: Opmas):
     assert "journalctl -u opmas-probe@checked" in sick["health_message"]
     assert sick["phase"] == "running"
     assert opmas.systemctl("list-units", "--failed", "--no-legend", "opmas-probe@*") == ""
+
+
+def test_a_removal_keeps_the_agents_data_unless_it_is_purged(opmas: Opmas):
+    for name in ("kept", "purged"):
+        opmas.create(name, "stuck", rounds=0)
+
+    opmas.run("agent", "remove", "kept", "--yes")
+    opmas.run("agent", "remove", "purged", "--purge", "--yes")
+
+    left = opmas.host.run("ls", "/var/lib/private/opmas-agents").stdout.split()
+    assert "kept" in left
+    assert "purged" not in left
+    units = opmas.host.run("ls", "/etc/systemd/system", "/var/lib/opmas/agents").stdout
+    assert "kept" not in units
+    assert "purged" not in units
