@@ -103,7 +103,7 @@ def _row(agent: dict[str, Any], view: View) -> tuple[Cell, ...]:
 def remark(agent: dict[str, Any]) -> str:
     """Return the one sentence about the agent that matters most now."""
     if agent["held_by"]:
-        return f"held by {agent['held_by']}: {agent['message']}"
+        return f"held by {agent['held_by']}"
     if agent["health"] in {"degraded", "unhealthy"} and agent["health_message"]:
         return str(agent["health_message"])
     if agent["phase"] != "running":

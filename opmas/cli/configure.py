@@ -19,6 +19,7 @@ from opmas.cli.names import call_for_agent, call_for_package
 from opmas.cli.plan import make_plan, render_plan
 from opmas.cli.progress import for_each
 from opmas.cli.text import visible
+from opmas.core.agent import check_name
 
 if TYPE_CHECKING:
     from opmas.cli.session import Session, View
@@ -37,7 +38,7 @@ def create_agent(session: Session) -> Exit:
             "cannot create an agent: say from which package",
             ("`opmas package list` shows them; `opmas agent create PACKAGE` creates one",),
         )
-    name = args.name or package_name
+    name = check_name(args.name or package_name)
     package = call_for_package(session.manager, "package.show", package_name)
     wanted = {
         "name": name,

@@ -65,8 +65,7 @@ def render_package(document: dict[str, Any], view: View) -> str:
     name = palette.paint(document["name"], "bold")
     state = palette.paint(document["state"], style)
     source = document["deb"] or document["source"]
-    manifest = document.get("manifest") or {}
-    defaults = (manifest.get("config") or {}).get("defaults") or {}
+    defaults = (document.get("manifest") or {}).get("defaults") or {}
     fields = [
         ("runtime", visible(document["runtime"])),
         ("from", visible(f"{source}, {document['path']}")),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from opmas.core.agent import Desired, Health, Phase, Reason, unit_name
 from opmas.core.exits import EXIT_CONFIG, exit_text
-from opmas.core.state import Agent, Pending, Then, health
+from opmas.core.state import DOWN, Agent, Pending, Then, fact, health
 
 if TYPE_CHECKING:
     from opmas.core.recovery import Policy
@@ -98,7 +98,7 @@ def _exit_sentence(agent: Agent) -> str:
 
 
 def _failures_sentence(agent: Agent, policy: Policy) -> str:
-    if not agent.failures:
+    if not agent.failures or agent.phase is Phase.FAILED:
         return ""
     times = "once" if agent.failures == 1 else f"{agent.failures} times in a row"
     return (
@@ -138,9 +138,10 @@ def _next(agent: Agent, now: float, policy: Policy) -> str:
     if agent.phase is Phase.BACKOFF and agent.retry_at is not None:
         left = max(0, round(agent.retry_at - now))
         tries = policy.max_failures + 1 - agent.failures
-        return (
-            f"It is started again in {left} s; it is quarantined if it fails {tries} more times."
-        )
+        more = "once more" if tries == 1 else f"{tries} more times"
+        return f"It is started again in {left} s; it is quarantined if it fails {more}."
+    if agent.settle_at is not None and fact(agent.unit) in DOWN:
+        return "OPMAS looks for a moment whether systemd starts it again."
     if agent.then in {Then.REMOVE, Then.PURGE}:
         return "It is removed as soon as it has stopped."
     if agent.then is Then.START:

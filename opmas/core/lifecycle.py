@@ -77,7 +77,7 @@ def _step(  # noqa: C901, PLR0911, PLR0912 -- one case an event
         case events.JobIssued(job_id=job_id):
             return replace(agent, jobs=agent.jobs | {job_id}), ()
         case events.JobEnded():
-            return _job_ended(agent, event, now), ()
+            return _job_ended(agent, event, now)
         case events.CallRefused():
             return _refused(agent, event, now, policy), ()
         case events.PackageSeen(present=present):
@@ -107,7 +107,8 @@ def _command(agent: Agent, command: events.Command, now: float) -> Decision:
     if target is Phase.STOPPED:
         return _stopped(agent, now)
     if target is agent.phase and agent.phase in LIVE:
-        return agent, ()
+        ours = Reason.READY if agent.reason is Reason.SYSTEMCTL else agent.reason
+        return replace(agent, reason=ours), ()
     return _queue(agent, Reason.REQUESTED, now), ()
 
 
@@ -280,21 +281,23 @@ def _failed(agent: Agent, now: float, policy: Policy) -> Agent:
     return _enter(agent, verdict.phase, verdict.reason, now)
 
 
-def _job_ended(agent: Agent, event: events.JobEnded, now: float) -> Agent:
+def _job_ended(agent: Agent, event: events.JobEnded, now: float) -> Decision:
     unit = agent.unit
     if unit is not None and unit.job_id == event.job_id:
         agent = replace(agent, unit=replace(unit, job_id=0))
     ours = event.job_id in agent.jobs
     seen = fact(unit)
     if not ours:
-        return _foreign_job_ended(agent, event, now)
+        return _foreign_job_ended(agent, event, now), ()
+    if agent.pending is Pending.STOP and seen in DOWN:
+        return _stopped(agent, now)  # it was down before our stop: no more is seen of it
     if agent.pending is not Pending.START or event.result == "done":
-        return agent
+        return agent, ()
     canceled = event.result == "canceled"  # somebody else's stop replaced our start
     agent = replace(agent, pending=Pending.NOTHING, foreign_job=canceled)
     if not canceled and seen is Fact.INACTIVE:
         agent = replace(agent, pending=Pending.START)  # no run to look at: the job itself failed
-    return replace(agent, settle_at=now + SETTLE) if seen in DOWN else agent
+    return (replace(agent, settle_at=now + SETTLE) if seen in DOWN else agent), ()
 
 
 def _foreign_job_ended(agent: Agent, event: events.JobEnded, now: float) -> Agent:

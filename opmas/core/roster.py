@@ -140,7 +140,8 @@ def _change(roster: Roster, known: Agent, spec: AgentSpec, now: float) -> Decisi
     if not changed:
         return roster, ()
     effects: list[Effect] = [
-        Announce("opmas.agent.updated", f"agent/{spec.name}", {"changed": changed})
+        Announce("opmas.agent.updated", f"agent/{spec.name}", {"changed": changed}),
+        Prepare(spec.name),
     ]
     if "config" in changed:
         effects.append(SendConfig(spec.name))

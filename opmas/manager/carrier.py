@@ -65,7 +65,7 @@ class Carrier:
                 if not self._prepare(effect.agent):
                     failed.add(effect.agent)
             elif isinstance(effect, SendConfig):
-                self._send_config(effect.agent)
+                self._links.send_config(effect.agent)
             elif not isinstance(effect, StartUnit) or effect.agent not in failed:
                 self._call(effect)
 
@@ -177,18 +177,6 @@ class Carrier:
             await self._units.set_limits(unit_name(name), properties)
         except SystemdError as error:
             logger.warning("agent %s: its limits apply at its next start: %s", name, error.message)
-
-    def _send_config(self, name: str) -> None:
-        agent = self._writer.roster.agents.get(name)
-        package = None if agent is None else self._packages.get(agent.spec.package)
-        if agent is None or package is None:
-            return
-        version = self._writer.saver.records[name].config_version
-        try:
-            self._files.write_config(agent.spec, package, version)
-        except OSError:
-            logger.exception("agent %s: its configuration cannot be written", name)
-        self._links.send_config(name)
 
     def _running(self, name: str) -> tuple[Agent, Package] | None:
         agent = self._writer.roster.agents.get(name)

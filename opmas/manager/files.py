@@ -11,11 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from opmas.core.agent import NAME, AgentSpec, probe_unit, unit_name
+from opmas.core.agent import NAME, AgentSpec, Limits, probe_unit, unit_name
 from opmas.core.condition import dump_spec, load_spec
 from opmas.core.manifest import Runtime
 from opmas.core.unitfile import Place, render_dropin, render_probe_dropin
@@ -93,10 +93,15 @@ class AgentFiles:
             return known[2]
         lives = package.manifest.runtime is Runtime.PYTHON
         config = "" if lives else json.dumps(merged_config(spec, package), sort_keys=True)
-        parts = (self.drop_in(spec, package), package.digest, config)
+        live = replace(spec, limits=Limits())  # an agent's own limits are set while it runs
+        parts = (self.drop_in(live, package), package.digest, config)
         digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
         self._digests[spec.name] = (spec, package, digest)
         return digest
+
+    def missing(self, name: str) -> bool:
+        """Return whether the agent's drop-in is gone, as after `systemctl revert`."""
+        return not self._drop_in(unit_name(name)).exists()
 
     def saved_specs(self) -> list[SavedSpec]:
         """Return the agents whose files are there; an unreadable one is left out, and said."""

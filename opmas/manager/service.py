@@ -97,6 +97,7 @@ class Manager:
             writer=writer,
             units=units,
             shelf=self.shelf,
+            files=self._files,
             databases=self._databases,
             problems=self._problems,
             log=self._log,

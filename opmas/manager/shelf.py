@@ -50,7 +50,7 @@ class Shelf:
         """Return the package of that name, or raise `UnknownPackageError`."""
         package = self.packages.get(name)
         if package is None:
-            hint = nearest(name, self.packages) or f": apt install opmas-agent-{name}?"
+            hint = nearest(name, self.packages) or f" (apt install opmas-agent-{name})"
             raise UnknownPackageError(f'no package is named "{name}"{hint}')
         return package
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
+from opmas.core.events import Prepare
 from opmas.errors import StoreError, SystemdError
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from opmas.core.settings import Settings
     from opmas.manager.database import Databases
     from opmas.manager.eventlog import EventLog
+    from opmas.manager.files import AgentFiles
     from opmas.manager.problems import Problems
     from opmas.manager.shelf import Shelf
     from opmas.manager.writer import Writer
@@ -33,6 +35,7 @@ class Upkeep:
         writer: Writer,
         units: Units,
         shelf: Shelf,
+        files: AgentFiles,
         databases: Databases,
         problems: Problems,
         log: EventLog,
@@ -41,6 +44,7 @@ class Upkeep:
         self._writer = writer
         self._units = units
         self._shelf = shelf
+        self._files = files
         self._databases = databases
         self._problems = problems
         self._log = log
@@ -78,7 +82,16 @@ class Upkeep:
         except SystemdError as error:
             self._problems.report("systemd-unavailable", error.message)
         await self._shelf.rescan_when_changed()
+        self._replace_missing_files()
         self._prune()
+        self._problems.clear("database-damaged")  # a new one is in use, and it was said
+
+    def _replace_missing_files(self) -> None:
+        """Write drop-ins that went, such as by `systemctl revert`."""
+        for agent in self._writer.roster.agents.values():
+            if agent.package_present and self._files.missing(agent.name):
+                logger.warning("agent %s: its drop-in was gone: written again", agent.name)
+                self._writer.carry_out((Prepare(agent.name),))
 
     def _check_database(self) -> None:
         saver = self._writer.saver

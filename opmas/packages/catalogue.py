@@ -75,7 +75,12 @@ def scan(roots: Iterable[str]) -> Catalogue:
 def _read(path: Path, debs: dict[str, Deb] | None) -> Package | None:
     folder = path.parent
     deb = None if debs is None else debs.get(f"{PREFIX}{folder.name}")
-    if debs is not None and (deb is None or not deb.configured):
+    if debs is not None and deb is None:
+        raise InvalidError(
+            f"cannot use {folder}: no Debian package owns it",
+            (f"{PREFIX}{folder.name} is not installed: move it out of dpkg's {DEB_ROOT}",),
+        )
+    if deb is not None and not deb.configured:
         return None
     manifest = parse_manifest(read_yaml(path), where=str(path))
     if manifest.name != folder.name:

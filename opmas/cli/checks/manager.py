@@ -46,7 +46,9 @@ def _answer(status: dict[str, Any]) -> Check:
 
 def _problems(status: dict[str, Any]) -> list[Check]:
     return [
-        Check(f"manager: {problem['code']}", FAILED, problem["message"], "see the other checks")
+        Check(
+            f"manager: {problem['code']}", FAILED, problem["message"], "see docs/how-to/recover.md"
+        )
         for problem in status["problems"]
     ]
 

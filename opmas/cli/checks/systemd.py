@@ -58,7 +58,7 @@ def check_cgroups(host: Host) -> Check:
     if version == 1:
         mend = "boot without systemd.unified_cgroup_hierarchy=0 on the kernel's command line"
         # systemd.resource-control(5): MemoryHigh= is of the unified hierarchy only
-        found = "version 1: memory_high is not enforced, and systemd 256 refuses to boot so"
+        found = "version 1: memory_high is not enforced, and systemd 256 does not boot with it"
         return Check("cgroups", WARNING, found, mend)
     return Check("cgroups", OK, f"version 2 with {', '.join(CONTROLLERS)}")
 

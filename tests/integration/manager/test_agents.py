@@ -109,6 +109,32 @@ async def test_a_new_config_is_live_for_limits_and_waits_for_a_restart_of_a_prog
         assert place.units.limits["opmas-agent@web.service"]["TasksMax"] == 7
 
 
+@in_loop
+async def test_new_limits_are_in_force_and_on_the_disk_and_need_no_restart(place):
+    async with place:
+        await place.create()
+
+        view = await place.create(limits={"tasks_max": 7})
+
+        drop_in = place.unit_dir / "opmas-agent@web.service.d/50-opmas.conf"
+        assert "TasksMax=7\n" in drop_in.read_text()
+        assert view["needs_restart"] is False
+        assert view["own_limits"] == {"tasks_max": 7}
+
+
+@in_loop
+async def test_a_drop_in_that_somebody_removed_is_written_again(place):
+    async with place:
+        await place.create()
+        drop_in = place.unit_dir / "opmas-agent@web.service.d/50-opmas.conf"
+        text = drop_in.read_text()
+
+        drop_in.unlink()
+        await place.until(drop_in.exists, "it is there again")
+
+        assert drop_in.read_text() == text
+
+
 @pytest.mark.parametrize(
     ("params", "error", "problem"),
     [

@@ -37,7 +37,7 @@ def test_an_empty_answer_to_a_filter_does_not_say_that_there_are_no_agents():
 @pytest.mark.parametrize(
     ("changes", "remark"),
     [
-        ({"held_by": "systemctl", "phase": "stopped"}, "held by systemctl: it said"),
+        ({"held_by": "systemctl", "phase": "stopped"}, "held by systemctl"),
         ({"health": "degraded", "health_message": "disk slow"}, "disk slow"),
         ({"phase": "backoff", "message": "next try in 8 s"}, "next try in 8 s"),
         ({"needs_restart": True}, "a change waits for `opmas agent restart web`"),

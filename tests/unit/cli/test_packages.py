@@ -24,7 +24,7 @@ def test_no_packages_says_how_to_get_one():
 
 
 def test_a_package_is_shown_with_the_explanations_of_its_needs_and_its_defaults():
-    manifest = {"config": {"defaults": {"interval": 10}}}
+    manifest = {"defaults": {"interval": 10}}
     document = package("hostwatch", "network=observe", manifest=manifest)
 
     text = render_package(document, view())

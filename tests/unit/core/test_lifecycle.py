@@ -120,6 +120,24 @@ def test_an_agent_that_had_to_be_killed_to_stop_is_stopped():
     assert (story.agent.phase, story.agent.reason) == (Phase.STOPPED, Reason.REQUESTED)
 
 
+def test_a_stop_of_a_unit_that_is_down_already_is_done_when_its_job_is():
+    story = Story(running()).sees(exited()).on(events.Stop()).on(events.JobIssued(8))
+
+    story.on(events.JobEnded(8, "done"))
+
+    assert (story.agent.phase, story.agent.pending) == (Phase.STOPPED, Pending.NOTHING)
+    assert deadline(story.agent) is None
+
+
+def test_a_start_makes_an_agent_ours_that_systemctl_started():
+    story = Story(stopped()).sees(activating(job_id=9), active(job_id=9))
+
+    story.on(events.Start())
+
+    assert (story.agent.reason, story.effects) == (Reason.READY, [])
+    assert story.agent.spec.desired is Desired.RUNNING
+
+
 def test_a_restart_starts_again_when_the_unit_is_down():
     story = Story(running()).on(events.Restart())
     assert story.effects == [StopUnit("web")]

@@ -119,7 +119,7 @@ def test_config_and_limits_go_to_the_running_agent():
     agents, effects = roster.put(of(running("a")), changed, 9.0)
 
     assert agents.get("a").phase is Phase.RUNNING
-    assert [type(e) for e in effects] == [Announce, SendConfig, ApplyLimits]
+    assert [type(e) for e in effects] == [Announce, Prepare, SendConfig, ApplyLimits]
 
 
 def test_a_specification_that_wants_it_stopped_stops_it():
