@@ -26,7 +26,7 @@ from opmas.core import events
 from opmas.core.agent import Desired, Phase, Reason
 from opmas.core.events import Forget, Prepare, StartUnit, StopUnit
 from opmas.core.news import exit_news, phase_news
-from opmas.core.recovery import Policy, judge
+from opmas.core.recovery import Policy, judge, reason_of
 from opmas.core.state import (
     COMES_UP,
     DOWN,
@@ -38,6 +38,7 @@ from opmas.core.state import (
     Then,
     fact,
 )
+from opmas.core.wish import booted, was_starting, wish
 from opmas.errors import TransitionError
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ if TYPE_CHECKING:
     from opmas.core.unit import UnitState
 
 SETTLE: Final = 0.3  # seconds; above RestartSec=100ms of the template
-START_GRACE: Final = 5.0  # seconds in which a start that was asked for must show up as a job
+START_GRACE: Final = 5.0  # seconds in which the job of a start must show in the unit
+CALL_GRACE: Final = 60.0  # seconds in which systemd's answer to a call is there, or a refusal
 
 
 Decision = tuple[Agent, tuple["Effect", ...]]
@@ -75,7 +77,7 @@ def _step(  # noqa: C901, PLR0911, PLR0912 -- one case an event
         case events.Resumed(state=unit, same_boot=same_boot):
             return _resume(agent, unit, now, same_boot=same_boot)
         case events.JobIssued(job_id=job_id):
-            return replace(agent, jobs=agent.jobs | {job_id}), ()
+            return _job_issued(agent, job_id, now), ()
         case events.JobEnded():
             return _job_ended(agent, event, now)
         case events.CallRefused():
@@ -101,7 +103,7 @@ def _command(agent: Agent, command: events.Command, now: float) -> Decision:
             f'cannot {verb} agent "{agent.name}": its package "{agent.spec.package}" is not'
             f" installed: apt install opmas-agent-{agent.spec.package}"
         )
-    agent = _wish(agent, command)
+    agent = wish(agent, command)
     if target is Phase.STOPPING:
         return _stop(agent, now)
     if target is Phase.STOPPED:
@@ -110,34 +112,6 @@ def _command(agent: Agent, command: events.Command, now: float) -> Decision:
         ours = Reason.READY if agent.reason is Reason.SYSTEMCTL else agent.reason
         return replace(agent, reason=ours), ()
     return _queue(agent, Reason.REQUESTED, now), ()
-
-
-def _wish(agent: Agent, command: events.Command) -> Agent:
-    """Return the agent with what the operator now wants; every command ends a hold."""
-    starts = isinstance(command, events.Start | events.Restart)
-    desired = Desired.RUNNING if starts else Desired.STOPPED
-    spec = replace(agent.spec, desired=desired)
-    return replace(
-        agent,
-        spec=spec,
-        then=_then(agent, command),
-        held=False,
-        failures=0,
-        retry_at=None,
-        message="",
-    )
-
-
-def _then(agent: Agent, command: events.Command) -> Then:
-    match command:
-        case events.Start():
-            return Then.START if agent.phase is Phase.STOPPING else Then.NOTHING
-        case events.Restart():
-            return Then.START
-        case events.Stop():
-            return Then.NOTHING
-        case events.Remove(purge=purge):
-            return Then.PURGE if purge else Then.REMOVE
 
 
 def _queue(agent: Agent, reason: Reason, now: float) -> Agent:
@@ -156,17 +130,18 @@ def _turn(agent: Agent, digest: str, now: float) -> Decision:
         started_with=digest,
         jobs=frozenset(),
         foreign_job=False,
-        settle_at=now + START_GRACE,
+        settle_at=now + CALL_GRACE,
     )
     # A loaded unit remembers its starts, and systemd's start limit counts ours too.
     return started, (Prepare(agent.name), StartUnit(agent.name, reset=agent.unit is not None))
 
 
 def _stop(agent: Agent, now: float) -> Decision:
-    if agent.pending is Pending.QUEUED:  # systemd does not know of the start yet
+    if agent.pending is Pending.QUEUED and fact(agent.unit) in DOWN:  # not asked of systemd yet
         return _stopped(agent, now)
     agent = _enter(agent, Phase.STOPPING, Reason.REQUESTED, now)
-    return replace(agent, pending=Pending.STOP, settle_at=None), (StopUnit(agent.name),)
+    agent = replace(agent, pending=Pending.STOP, settle_at=None, jobs=frozenset())
+    return agent, (StopUnit(agent.name),)
 
 
 def _stopped(agent: Agent, now: float) -> Decision:
@@ -175,7 +150,8 @@ def _stopped(agent: Agent, now: float) -> Decision:
     agent = replace(
         agent, pending=Pending.NOTHING, then=Then.NOTHING, settle_at=None, retry_at=None
     )
-    if then is Then.START:
+    wanted = agent.spec.desired is Desired.RUNNING and agent.package_present
+    if then is Then.START or wanted:  # wanted: its package went, and came back meanwhile
         return _queue(agent, Reason.REQUESTED, now), ()
     reason = Reason.REQUESTED if agent.package_present else Reason.PACKAGE_MISSING
     agent = _enter(agent, Phase.STOPPED, reason, now)
@@ -210,8 +186,10 @@ def _up(agent: Agent, seen: Fact, now: float) -> Agent:
 
 def _running(agent: Agent) -> Agent:
     """Return the agent whose unit is up: nothing that led there matters any more."""
+    then = Then.NOTHING if agent.then is Then.START else agent.then
     return replace(
         agent,
+        then=then,
         held=False,
         pending=Pending.NOTHING,
         settle_at=None,
@@ -232,8 +210,10 @@ def _up_reason(agent: Agent, seen: Fact, phase: Phase) -> Reason:
         return Reason.READY if ours else Reason.SYSTEMCTL
     if phase is Phase.RELOADING:
         return Reason.RELOAD
-    ours = agent.pending in {Pending.START, Pending.STOP}
-    return Reason.REQUESTED if ours else Reason.SYSTEMCTL
+    if agent.pending in {Pending.START, Pending.STOP}:
+        return Reason.REQUESTED
+    ends_itself = agent.unit is not None and agent.unit.result != "success"
+    return reason_of(agent.unit) if ends_itself else Reason.SYSTEMCTL
 
 
 def _down(agent: Agent, now: float) -> Decision:
@@ -250,6 +230,8 @@ def _tick(agent: Agent, now: float, policy: Policy) -> Decision:
     if agent.settle_at is not None and now >= agent.settle_at:
         if agent.unit is not None and agent.unit.job_id:
             return replace(agent, settle_at=now + SETTLE), ()  # its job will tell
+        if agent.pending is Pending.STOP:
+            return _stop(agent, now)  # the one before was refused, or its job replaced
         return _settle(agent, now, policy), ()
     if agent.retry_at is not None and now >= agent.retry_at and agent.phase is Phase.BACKOFF:
         return _queue(agent, Reason.AUTO_RESTART, now), ()
@@ -263,6 +245,8 @@ def _settle(agent: Agent, now: float, policy: Policy) -> Agent:
     seen = fact(agent.unit)
     if seen not in DOWN:
         return agent
+    if agent.then is Then.START:  # asked for while it went down
+        return _queue(replace(agent, foreign_job=False), Reason.REQUESTED, now)
     stopped = agent.foreign_job and (seen is Fact.INACTIVE or agent.phase is Phase.STOPPING)
     if not stopped and (seen is Fact.FAILED or started):
         return _failed(agent, now, policy)
@@ -281,6 +265,14 @@ def _failed(agent: Agent, now: float, policy: Policy) -> Agent:
     return _enter(agent, verdict.phase, verdict.reason, now)
 
 
+def _job_issued(agent: Agent, job_id: int, now: float) -> Agent:
+    if agent.pending not in {Pending.START, Pending.STOP}:
+        return agent  # what it was for is seen already
+    if agent.pending is Pending.START and agent.settle_at is not None:
+        agent = replace(agent, settle_at=min(agent.settle_at, now + START_GRACE))
+    return replace(agent, jobs=agent.jobs | {job_id})
+
+
 def _job_ended(agent: Agent, event: events.JobEnded, now: float) -> Decision:
     unit = agent.unit
     if unit is not None and unit.job_id == event.job_id:
@@ -291,6 +283,8 @@ def _job_ended(agent: Agent, event: events.JobEnded, now: float) -> Decision:
         return _foreign_job_ended(agent, event, now), ()
     if agent.pending is Pending.STOP and seen in DOWN:
         return _stopped(agent, now)  # it was down before our stop: no more is seen of it
+    if agent.pending is Pending.STOP and event.result != "done":
+        return replace(agent, settle_at=now + START_GRACE), ()  # asked again, if it is up then
     if agent.pending is not Pending.START or event.result == "done":
         return agent, ()
     canceled = event.result == "canceled"  # somebody else's stop replaced our start
@@ -315,6 +309,8 @@ def _refused(agent: Agent, event: events.CallRefused, now: float, policy: Policy
     if agent.pending not in {Pending.START, Pending.STOP}:
         return agent
     stopping = agent.pending is Pending.STOP
+    if stopping and event.retry:
+        return replace(agent, settle_at=now + policy.first_delay, message=event.message)
     agent = replace(agent, pending=Pending.NOTHING, then=Then.NOTHING, settle_at=None)
     if stopping:
         seen = fact(agent.unit)
@@ -322,8 +318,8 @@ def _refused(agent: Agent, event: events.CallRefused, now: float, policy: Policy
         return replace(_enter(agent, phase, event.reason, now), message=event.message)
     retry_at = now + policy.first_delay if event.retry else None
     phase = Phase.BACKOFF if event.retry else Phase.FAILED
-    agent = replace(agent, retry_at=retry_at, message=event.message)
-    return _enter(agent, phase, event.reason, now)
+    agent = _enter(replace(agent, retry_at=retry_at), phase, event.reason, now)
+    return replace(agent, message=event.message)
 
 
 def _package_seen(agent: Agent, now: float) -> Decision:
@@ -344,7 +340,7 @@ def _package_seen(agent: Agent, now: float) -> Decision:
 def _resume(agent: Agent, unit: UnitState | None, now: float, *, same_boot: bool) -> Decision:
     """Return what follows from the first look at the unit."""
     if not same_boot:
-        agent = _booted(agent, now)
+        agent = booted(agent, now)
     exits = exit_news(agent, unit)
     last_exit = agent.last_exit if exits is None else unit
     agent = replace(
@@ -359,7 +355,7 @@ def _resumed(agent: Agent, unit: UnitState | None, now: float) -> Decision:
         return _stopped(agent, now) if fact(unit) in DOWN else _stop(agent, now)
     if fact(unit) not in DOWN:
         return _up(replace(agent, pending=Pending.NOTHING), fact(unit), now), ()
-    if _was_starting(agent):
+    if was_starting(agent):
         return _queue(
             agent, agent.reason if agent.phase is Phase.STARTING else Reason.BOOT, now
         ), ()
@@ -371,29 +367,9 @@ def _resumed(agent: Agent, unit: UnitState | None, now: float) -> Decision:
     return agent, ()
 
 
-def _was_starting(agent: Agent) -> bool:
-    if agent.pending in {Pending.QUEUED, Pending.START}:
-        return True
-    return agent.phase is Phase.REGISTERED and agent.spec.desired is Desired.RUNNING
-
-
-def _booted(agent: Agent, now: float) -> Agent:
-    """Return the agent at a new boot: holds and failures are over, quarantine is not."""
-    agent = replace(agent, since=now, held=False, retry_at=None, settle_at=None, reported=None)
-    if agent.then in {Then.REMOVE, Then.PURGE} or agent.phase is Phase.QUARANTINED:
-        return replace(agent, pending=Pending.NOTHING)
-    wanted = agent.spec.desired is Desired.RUNNING
-    agent = replace(agent, then=Then.NOTHING, failures=0)
-    if not wanted:
-        return replace(
-            agent, pending=Pending.NOTHING, phase=Phase.STOPPED, reason=Reason.REQUESTED
-        )
-    return replace(agent, pending=Pending.QUEUED, phase=Phase.STARTING, reason=Reason.BOOT)
-
-
 def _enter(agent: Agent, phase: Phase, reason: Reason, now: float) -> Agent:
     if phase is agent.phase and reason is agent.reason:
         return agent
     if phase in {Phase.STARTING, Phase.STOPPED}:
         agent = replace(agent, reported=None)  # what the last run said of itself is over
-    return replace(agent, phase=phase, reason=reason, since=now)
+    return replace(agent, phase=phase, reason=reason, since=now, message="")

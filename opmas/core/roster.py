@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from opmas.core.agent import AgentSpec, Desired, Phase, Reason
-from opmas.core.events import Announce, ApplyLimits, Prepare, SendConfig, Start, Stop
+from opmas.core.events import Announce, ApplyLimits, PackageSeen, Prepare, SendConfig, Start, Stop
 from opmas.core.lifecycle import decide
 from opmas.core.recovery import Policy
 from opmas.core.state import Agent, Pending, Then, deadline
@@ -131,7 +131,6 @@ def _create(roster: Roster, spec: AgentSpec, now: float) -> Decision:
 
 
 def _change(roster: Roster, known: Agent, spec: AgentSpec, now: float) -> Decision:
-
     changed = [
         name
         for name in ("package", "desired", "config", "limits", "grants", "after")
@@ -148,6 +147,9 @@ def _change(roster: Roster, known: Agent, spec: AgentSpec, now: float) -> Decisi
     if "limits" in changed:
         effects.append(ApplyLimits(spec.name))
     agent = replace(known, spec=spec)
+    if "package" in changed:  # whoever asked has looked that the new one is there
+        agent, more = decide(agent, PackageSeen(present=True), now, roster.policy)
+        effects.extend(more)
     if "desired" in changed:
         wish = Start() if spec.desired is Desired.RUNNING else Stop()
         agent, more = decide(agent, wish, now, roster.policy)
