@@ -8,10 +8,11 @@ what is not of the protocol is refused, once a minute in the event log.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import socket
 import struct
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core.agent import Health
@@ -35,6 +36,9 @@ logger = logging.getLogger(__name__)
 LINE_LIMIT: Final = 64 * 1024
 RATE: Final = 50.0  # messages a second that an agent may send for long
 BURST: Final = 200.0
+EVENT_COST: Final = 5.0  # messages: each is written to the disk, and pushes an older one out
+EVENT_LIMIT: Final = 8 * 1024  # bytes: a page of 1,000 must fit into one answer
+HEALTH_LIMIT: Final = 16 * 1024  # bytes: the list of 1,000 agents too
 REFUSALS_APART: Final = 60.0  # seconds
 TEXT_LIMIT: Final = 500
 CHECKS_LIMIT: Final = 50
@@ -48,6 +52,13 @@ class Heard:
     metrics: list[dict[str, Any]] = field(default_factory=list)
     config_error: str = ""
     refused_at: float = float("-inf")
+    tokens: float = BURST  # how many messages are read now; of the agent, not of a connection
+    refilled_at: float = float("-inf")
+
+    def refill(self, now: float) -> None:
+        """Let the agent speak for the time that went by."""
+        self.tokens = min(BURST, self.tokens + (now - self.refilled_at) * RATE)
+        self.refilled_at = now
 
 
 class AgentLinks:
@@ -76,12 +87,12 @@ class AgentLinks:
         self._heard.pop(name, None)
         link = self._links.pop(name, None)
         if link is not None:
-            link.close()
+            link.abort()
 
     def close(self) -> None:
         """Close every connection."""
         for link in list(self._links.values()):
-            link.close()
+            link.abort()
 
     def send_config(self, name: str) -> None:
         """Give the connected agent its configuration."""
@@ -106,7 +117,7 @@ class AgentLinks:
         older = self._links.get(name)
         self._links[name] = link
         if older is not None:
-            older.close()
+            older.abort()  # not close: that waits until what was written to it is read
         return True
 
     def left(self, name: str, link: AgentLink) -> None:
@@ -123,7 +134,9 @@ class AgentLinks:
                     raise WireError(wire.SERVER_ERROR, "the agent's package is not installed")
                 return config
             case "health":
-                self._writer.post(name, HealthReported(parse_health(request.params)))
+                report = parse_health(request.params)
+                _check_size(asdict(report), HEALTH_LIMIT, "health report")
+                self._writer.post(name, HealthReported(report))
             case "metrics":
                 self.heard(name).metrics = parse_metrics(request.params)
             case "event":
@@ -170,6 +183,8 @@ class AgentLinks:
             raise WireError(wire.INVALID_REQUEST, "event severity or data is not of the protocol")
         package = self._writer.roster.get(name).spec.package
         told = {"severity": severity, "message": _text(params.get("message", "")), "data": data}
+        _check_size(told, EVENT_LIMIT, "event")
+        self.heard(name).tokens -= EVENT_COST - 1
         self._writer.announce(f"agent.{package}.{kind}", f"agent/{name}", told)
 
 
@@ -182,14 +197,11 @@ class AgentLink(asyncio.Protocol):
         self._name: str | None = None
         self._buffer = bytearray()
         self._calls = 0
-        self._tokens = BURST
-        self._refilled_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Find out who it is; nobody we know is hung up on."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- a stream server's protocol
         self._transport = transport
-        self._refilled_at = asyncio.get_running_loop().time()
         name = _peer(transport.get_extra_info("socket"))
         if name is None or not self._links.joined(name, self):
             transport.close()
@@ -199,14 +211,7 @@ class AgentLink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Read lines, each a message."""
         self._buffer += data
-        while self._name is not None and (end := self._buffer.find(b"\n")) >= 0:
-            line = bytes(self._buffer[:end])
-            del self._buffer[: end + 1]
-            self._line(self._name, line)
-        if len(self._buffer) > LINE_LIMIT and self._name is not None:
-            self._links.refuse(self._name, f"a message is longer than {LINE_LIMIT} bytes")
-            self.close()
-        self._slow_down()
+        self._read()
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Take leave."""
@@ -223,21 +228,41 @@ class AgentLink(asyncio.Protocol):
         """Send a notification."""
         self._write(wire.render_call(method, params))
 
-    def close(self) -> None:
-        """Hang up."""
+    def abort(self) -> None:
+        """Hang up at once: an agent that does not read must not hold the connection."""
         if self._transport is not None:
-            self._transport.close()
+            self._transport.abort()
 
     def _write(self, line: bytes) -> None:
         if self._transport is None:
             return
         if self._transport.get_write_buffer_size() > LINE_LIMIT * 4:  # it does not read
-            self._transport.abort()
+            self.abort()
             return
         self._transport.write(line)
 
+    def _read(self) -> None:
+        """Take the lines that are there, as many as the agent may send now."""
+        loop = asyncio.get_running_loop()
+        while self._name is not None and not self._is_closing():
+            heard = self._links.heard(self._name)
+            heard.refill(loop.time())
+            if heard.tokens < 1:
+                self._pause((1 - heard.tokens) / RATE)
+                return
+            end = self._buffer.find(b"\n")
+            if (len(self._buffer) if end < 0 else end) > LINE_LIMIT:
+                self._links.refuse(self._name, f"a message is longer than {LINE_LIMIT} bytes")
+                self.abort()
+                return
+            if end < 0:
+                return
+            line = bytes(self._buffer[:end])
+            del self._buffer[: end + 1]
+            heard.tokens -= 1
+            self._line(self._name, line)
+
     def _line(self, name: str, line: bytes) -> None:
-        self._tokens -= 1
         try:
             message = wire.parse(line)
             if isinstance(message, wire.Response):
@@ -251,19 +276,19 @@ class AgentLink(asyncio.Protocol):
             if error.request_id is not None:
                 self._write(wire.render_error(error.request_id, error))
 
-    def _slow_down(self) -> None:
+    def _pause(self, seconds: float) -> None:
         """Read no more for a while from an agent that sent more than its share."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        self._tokens = min(BURST, self._tokens + (now - self._refilled_at) * RATE)
-        self._refilled_at = now
-        if self._tokens < 0 and self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None:
             self._transport.pause_reading()
-            loop.call_later(-self._tokens / RATE, self._resume)
+            asyncio.get_running_loop().call_later(seconds, self._resume)
 
     def _resume(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
+            self._read()
+
+    def _is_closing(self) -> bool:
+        return self._transport is None or self._transport.is_closing()
 
 
 def parse_health(params: dict[str, Any]) -> Report:
@@ -301,6 +326,11 @@ def _health(value: object) -> Health:
     if isinstance(value, str) and value in list(Health):
         return Health(value)
     raise WireError(wire.INVALID_REQUEST, f"{_text(value)!r} is no health status")
+
+
+def _check_size(document: dict[str, Any], limit: int, what: str) -> None:
+    if len(json.dumps(document)) > limit:
+        raise WireError(wire.INVALID_REQUEST, f"the {what} is more than {limit} bytes of JSON")
 
 
 def _text(value: object) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from opmas.errors import OpmasError
 
@@ -13,6 +14,8 @@ INVALID_REQUEST: Final = -32600
 METHOD_NOT_FOUND: Final = -32601
 INTERNAL_ERROR: Final = -32603
 SERVER_ERROR: Final = -32000
+
+NESTING_LIMIT: Final = 64  # a configuration may be 32 deep
 
 
 class WireError(Exception):
@@ -45,7 +48,9 @@ class Response:
 def parse(line: bytes) -> Request | Response:
     """Return what the line says, or raise `WireError`."""
     try:
-        document = json.loads(line)
+        # not of the bytes: json would take UTF-16 and halves of surrogate pairs for text
+        document = json.loads(line.decode(), parse_constant=_refuse_constant)
+        _check(document, NESTING_LIMIT)
     except (ValueError, RecursionError) as error:
         raise WireError(PARSE_ERROR, f"not a JSON document: {error}") from error
     if not isinstance(document, dict):
@@ -58,6 +63,26 @@ def parse(line: bytes) -> Request | Response:
     if not isinstance(method, str) or not isinstance(params, dict):
         raise WireError(INVALID_REQUEST, "method must be text and params an object", request_id)
     return Request(method, params, request_id)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _check(value: object, depth: int) -> None:
+    """Refuse what Python's json lets through, and a disk or another's JSON parser does not."""
+    if depth == 0:
+        raise ValueError(f"nested more than {NESTING_LIMIT} deep")
+    if isinstance(value, str):
+        value.encode()  # half of a surrogate pair is no text: UnicodeEncodeError, a ValueError
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a number is out of range")
+    elif isinstance(value, dict | list):
+        for item in value:
+            _check(item, depth - 1)
+    if isinstance(value, dict):
+        for item in value.values():
+            _check(item, depth - 1)
 
 
 def _response(document: dict[str, Any], request_id: str | int) -> Response:

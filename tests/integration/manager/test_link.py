@@ -174,6 +174,12 @@ async def test_nobody_we_know_is_hung_up_on(place, name, monkeypatch):
         b'{"method":"event","params":{"type":"../../x"}}\n',
         b'{"method":"event","params":{"type":"a","severity":"fatal"}}\n',
         b"x" * (links.LINE_LIMIT + 1),
+        b"x" * (links.LINE_LIMIT + 1) + b"\n",
+        b'{"method":"event","params":{"type":"a","data":{"x":"\\ud800"}}}\n',
+        b'{"method":"event","params":{"type":"a","data":{"x":NaN}}}\n',
+        b'{"method":"event","params":{"type":"a","message":"\\udfff"}}\n',
+        b'{"method":"event","params":{"type":"a","data":{"x":"' + b"x" * 9000 + b'"}}}\n',
+        b'{"method":"metrics","params":{"metrics":[{"name":"a","value":Infinity}]}}\n',
     ],
 )
 @in_loop
