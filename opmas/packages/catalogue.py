@@ -8,6 +8,7 @@ while the agent is unpacked and its conffiles are not there yet.
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 from opmas.core.manifest import Manifest, parse_manifest
 from opmas.errors import InvalidError
 from opmas.packages.deb import PREFIX, Deb, agent_debs
-from opmas.packages.yamlfile import read_yaml
+from opmas.packages.owner import check_owner
+from opmas.packages.yamlfile import decode_yaml, read_bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,7 +67,8 @@ def scan(roots: Iterable[str]) -> Catalogue:
             try:
                 package = _read(path, debs)
             except InvalidError as error:
-                refused.append(Refusal(str(path), error.problems or (error.message,)))
+                problems = map(_as_text, error.problems or (error.message,))
+                refused.append(Refusal(_as_text(str(path)), tuple(problems)))
                 continue
             if package is not None:
                 packages.setdefault(package.name, package)
@@ -82,16 +85,19 @@ def _read(path: Path, debs: dict[str, Deb] | None) -> Package | None:
         )
     if deb is not None and not deb.configured:
         return None
-    manifest = parse_manifest(read_yaml(path), where=str(path))
+    check_owner(path.parents[1], folder, path)
+    content = read_bounded(path)
+    manifest = parse_manifest(decode_yaml(content, path), where=str(path))
     if manifest.name != folder.name:
         raise InvalidError(
             f"cannot read {path}: the directory is not named after the package",
             (f'name: must be "{folder.name}" like its directory, not "{manifest.name}"',),
         )
     version = "" if deb is None else deb.version
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InvalidError(f"cannot read {path}: {error.strerror}") from error
     digest = hashlib.sha256(content + b"\0" + version.encode()).hexdigest()[:16]
     return Package(manifest, str(folder), digest, None if deb is None else deb.name)
+
+
+def _as_text(found: str) -> str:
+    """Return it with the bytes of a path that are no UTF-8 as escapes: no database takes them."""
+    return os.fsencode(found).decode(errors="backslashreplace")

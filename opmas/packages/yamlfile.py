@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SIZE_LIMIT: Final = 256 * 1024  # bytes; the largest manifest known has 9 KiB
 NODE_LIMIT: Final = 20_000  # values after all aliases are followed
 DEPTH_LIMIT: Final = 64
+NUMBER_LIMIT: Final = 400  # characters; beyond 4,300 digits Python does not write an integer back
 
 _TAG: Final = "tag:yaml.org,2002:"
 _PLAIN: Final = {f"{_TAG}{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")}
@@ -43,12 +44,21 @@ def read_config(directory: Path, name: str) -> object:
 
 def read_yaml(path: Path) -> object:
     """Return the document of the file, or raise `InvalidError` that says where it is wrong."""
+    return decode_yaml(read_bounded(path), path)
+
+
+def read_bounded(path: Path) -> bytes:
+    """Return the content of a regular file that is not too large, or raise `InvalidError`."""
     try:
-        content = _content(path)
+        return _content(path)
     except OSError as error:
         raise InvalidError(
             f"cannot read {path}: {(error.strerror or str(error)).lower()}"
         ) from error
+
+
+def decode_yaml(content: bytes, path: Path) -> object:
+    """Return the document in the file's content, or raise `InvalidError`."""
     try:
         return parse_yaml(content.decode("utf-8-sig"), where=str(path))
     except UnicodeDecodeError as error:
@@ -135,6 +145,8 @@ class _Check:
         base_60 = node.tag in {f"{_TAG}int", f"{_TAG}float"} and ":" in node.value
         if base_60 or node.tag in {f"{_TAG}timestamp", f"{_TAG}value"}:
             node.tag = f"{_TAG}str"
+        if node.tag in {f"{_TAG}int", f"{_TAG}float"} and len(node.value) > NUMBER_LIMIT:
+            raise self._error(node, f"a number of more than {NUMBER_LIMIT} characters")
         self._plain(node)
         return []
 

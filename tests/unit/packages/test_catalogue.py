@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
+
 from opmas.packages import catalogue
 from opmas.packages.deb import Deb, parse_debs
 
@@ -97,3 +101,40 @@ def test_the_words_of_dpkg_query_are_read():
         "opmas-agent-d": True,
         "opmas-agent-e": False,
     }
+
+
+def test_a_directory_whose_name_is_no_text_is_refused_in_text(tmp_path):
+    add(tmp_path, "nap", folder=os.fsdecode(b"b\xffd"))
+
+    [refusal] = catalogue.scan([str(tmp_path)]).refused
+
+    assert refusal.path == str(tmp_path / "b\\xffd/agent.yaml")
+    assert "".join(refusal.problems).isascii()
+
+
+@pytest.mark.parametrize("place", ["", "nap", "nap/agent.yaml"])
+@pytest.mark.parametrize(
+    ("mode", "owner", "who"),
+    [(0o777, 0, "everyone"), (0o770, 0, "group 4711"), (0o700, 4711, "user 4711")],
+)
+def test_what_a_stranger_may_write_is_no_package(tmp_path, place, mode, owner, who):
+    root = tmp_path / "agents"
+    root.mkdir(0o755)
+    add(root, "nap")
+    os.chown(root / place, owner, 4711)
+    (root / place).chmod(mode)
+
+    found = catalogue.scan([str(root)])
+
+    assert not found.packages
+    assert f"{root / place}".rstrip("/") in found.refused[0].problems[0]
+    assert f"{who} may write it" in found.refused[0].problems[0]
+
+
+def test_a_fifo_in_the_place_of_a_manifest_holds_nobody_up(tmp_path):
+    (tmp_path / "nap").mkdir()
+    os.mkfifo(tmp_path / "nap/agent.yaml")
+
+    [refusal] = catalogue.scan([str(tmp_path)]).refused
+
+    assert "not a regular file" in refusal.problems[0]

@@ -51,12 +51,14 @@ def laughs() -> str:
         (laughs(), "more than 20000 values when its aliases are followed"),
         ("[" * 70 + "]" * 70, "nested more than 64 deep"),
         ("{a: 1}: 2", "a key must be a plain word"),
+        ("a: 0x" + "f" * 5000, "line 1, column 4: a number of more than 400 characters"),
+        ("? 1" + "0" * 5000 + "\n: x", "a number of more than 400 characters"),
         ("a: [1, 2", "line 2, column 1: did not find expected"),
         ("\tx: 1", "line 1, column 1: found character that cannot start any token"),
         ("a: *nowhere", "found undefined alias"),
         ("a: 1\n---\nb: 2", "but found another document"),
         ("a: \x07", "a character that YAML does not allow"),
-        ("a: " + "9" * 5000, "Exceeds the limit"),
+        ("a: " + "9" * 5000, "more than 400 characters"),
     ],
 )
 def test_what_is_no_plain_data_is_refused_with_its_place(text: str, reason: str) -> None:
