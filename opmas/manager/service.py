@@ -116,6 +116,7 @@ class Manager:
         self._handle_signals()
         await self.shelf.rescan()
         tasks = [asyncio.create_task(self.watch.run(), name="watch")]
+        servers: list[asyncio.AbstractServer] = []
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FIRST_LOOK):
@@ -123,13 +124,15 @@ class Manager:
             self._say_started()
             writer.flush()
             self._progressed()
-            async with await self._serve_agents(), await self._serve_control():
-                self._notifier.ready()
-                parts = {"writer": writer.run, "upkeep": self.upkeep.run, "stop": self._stopped}
-                tasks += [asyncio.create_task(run(), name=name) for name, run in parts.items()]
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                self._notifier.stopping()
+            servers += [await self._serve_agents(), await self._serve_control()]
+            self._notifier.ready()
+            parts = {"writer": writer.run, "upkeep": self.upkeep.run, "stop": self._stopped}
+            tasks += [asyncio.create_task(run(), name=name) for name, run in parts.items()]
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            self._notifier.stopping()
         finally:
+            for server in servers:  # not as context managers: from Python 3.12 on those
+                server.close()  # wait until every agent and caller has hung up
             await self._shut_down(tasks)
         for task in done:
             task.result()  # an error in one part ends the manager: systemd restarts it
