@@ -17,7 +17,7 @@ from opmas.core.agent import Reason, unit_name
 from opmas.core.events import ApplyLimits, Forget, Prepare, SendConfig, StartUnit, StopUnit
 from opmas.core.limits import effective_limits
 from opmas.core.state import LIVE
-from opmas.errors import OpmasError, SystemdError
+from opmas.errors import SystemdError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping
@@ -65,20 +65,20 @@ class Carrier:
                 if not self._prepare(effect.agent):
                     failed.add(effect.agent)
             elif isinstance(effect, SendConfig):
-                self._links.send_config(effect.agent)
+                self._send_config(effect.agent)
             elif not isinstance(effect, StartUnit) or effect.agent not in failed:
                 self._call(effect)
 
     def _call(self, effect: Effect) -> None:
         match effect:
             case StartUnit(agent=name, reset=reset):
-                self._spawn(self._start(name, reset=reset))
+                self._spawn(name, self._start(name, reset=reset))
             case StopUnit(agent=name):
-                self._spawn(self._stop(name))
+                self._spawn(name, self._stop(name))
             case Forget(agent=name, purge=purge):
-                self._spawn(self._forget(name, purge=purge))
+                self._spawn(name, self._forget(name, purge=purge))
             case ApplyLimits(agent=name):
-                self._spawn(self._apply_limits(name))
+                self._spawn(name, self._apply_limits(name))
             case _:
                 raise AssertionError(effect)
 
@@ -90,10 +90,27 @@ class Carrier:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Take leave of a call; one that broke is a refusal, or its agent would wait for ever."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._broke(task.get_name(), error)
+
+    def _broke(self, name: str, error: BaseException) -> None:
+        logger.error("agent %s: a fault of the manager", name, exc_info=error)
+        self._refused(name, Reason.UNIT_ERROR, f"a fault of the manager: {error}")
+
+    def _send_config(self, name: str) -> None:
+        try:
+            self._links.send_config(name)
+        except Exception as error:  # noqa: BLE001 -- logged there
+            self._broke(name, error)
 
     def _prepare(self, name: str) -> bool:
         agent = self._writer.roster.agents.get(name)
@@ -104,7 +121,7 @@ class Carrier:
         version = self._writer.saver.records[name].config_version
         try:
             self._files.write(agent.spec, package, version)
-        except (OSError, OpmasError) as error:
+        except Exception as error:
             logger.exception("agent %s: its files cannot be written", name)
             self._refused(name, Reason.UNIT_ERROR, f"its files cannot be written: {error}")
             return False

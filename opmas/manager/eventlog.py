@@ -44,11 +44,11 @@ class EventLog:
         self._tail.extend(events)
         self.last = events[-1].sequence
         self.first = self.first or events[0].sequence
-        self.published(events)
         waiting, self._waiting = self._waiting, set()
         for future in waiting:
             if not future.done():
                 future.set_result(None)
+        self.published(events)
 
     async def page(self, query: Query, wait: float) -> tuple[list[dict[str, Any]], int]:
         """Return the events that match, and the number to go on after.
@@ -83,7 +83,9 @@ class EventLog:
         elif (database := self._database()) is not None:
             found = database.events(query)
         else:
-            found = [e for e in self._tail if _matches(e, query)][-query.limit :]
+            matching = [e for e in self._tail if _matches(e, query)]
+            newest = after is None and query.since is None
+            found = matching[-query.limit :] if newest else matching[: query.limit]
         full = len(found) >= query.limit
         last = found[-1].sequence if found and full else max(self.last, after or 0)
         return found, last

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Final
 
 from opmas.core import roster as rosters
 from opmas.core.events import Announce, Tick, Turn
-from opmas.errors import OpmasError, StoreError
+from opmas.errors import StoreError
 from opmas.manager.clock import rfc3339
 from opmas.store.rows import NewEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from opmas.core.agent import AgentSpec
     from opmas.core.events import Effect, Event
@@ -37,6 +37,14 @@ logger = logging.getLogger(__name__)
 
 BATCH: Final = 512
 IDLE: Final = 5.0  # seconds; the loop turns at least this often, and so feeds the watchdog
+
+
+@contextlib.contextmanager
+def _reported(what: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception:
+        logger.exception(what)
 
 
 @dataclass(slots=True)
@@ -141,7 +149,10 @@ class Writer:
         author = next((item.author for item in items if item.author), "manager")
         try:
             stored = self.saver.save(before, after, news, author)
-        except StoreError as error:
+        except Exception as error:  # noqa: BLE001 -- `_isolate` says it, or raises it
+            if not isinstance(error, StoreError):
+                self._isolate(items, error)
+                return
             self._problems.report("database-unavailable", error.message)
             self._refuse(items, error)
             after, effects = self._decide([i for i in items if i.answer is None], now)
@@ -151,9 +162,23 @@ class Writer:
             if stored:
                 self._problems.clear("database-unavailable")
         self.roster = after
-        self._log.publish(stored)
-        self.carry_out(effect for effect in effects if not isinstance(effect, Announce))
+        # it is decided and saved: each of these is done, whatever becomes of the others
+        with _reported("some events were not announced"):
+            self._log.publish(stored)
+        with _reported("what was decided was not carried out"):
+            self.carry_out([e for e in effects if not isinstance(e, Announce)])
         self._answer(items)
+
+    def _isolate(self, items: list[_Item], error: Exception) -> None:
+        """Take one by one what cannot be saved together, and leave out what is at fault."""
+        if not items:  # it is in the roster itself: begin anew from what was saved
+            raise error
+        if len(items) > 1:
+            for item in items:
+                self.turn([item])
+            return
+        logger.error("a step cannot be saved, it is left out", exc_info=error)
+        self._refuse(items, error)
 
     def _decide(self, items: list[_Item], now: float) -> tuple[Roster, list[Effect]]:
         roster = self.roster
@@ -161,7 +186,7 @@ class Writer:
         for item in items:
             try:
                 roster, more = item.step(roster, now)
-            except OpmasError as error:
+            except Exception as error:
                 if item.answer is None:
                     logger.exception("a step was refused that cannot be")
                 elif not item.answer.done():
@@ -185,7 +210,7 @@ class Writer:
         ]
 
     @staticmethod
-    def _refuse(items: list[_Item], error: StoreError) -> None:
+    def _refuse(items: list[_Item], error: Exception) -> None:
         for item in items:
             if item.answer is not None and not item.answer.done():
                 item.answer.set_exception(error)
