@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 SETTLE: Final = 0.3  # seconds; above RestartSec=100ms of the template
 START_GRACE: Final = 5.0  # seconds in which the job of a start must show in the unit
+STOP_GRACE: Final = 5.0  # seconds in which a stop that was asked for must show in the unit
 CALL_GRACE: Final = 60.0  # seconds in which systemd's answer to a call is there, or a refusal
 
 
@@ -175,7 +176,11 @@ def _observe(agent: Agent, unit: UnitState | None, now: float) -> Decision:
 
 def _up(agent: Agent, seen: Fact, now: float) -> Agent:
     if agent.pending is Pending.STOP and seen is not Fact.DEACTIVATING:
-        return agent  # systemd has not come to our stop yet
+        if agent.settle_at is None:  # systemd has not come to our stop yet, or it is lost
+            agent = replace(agent, settle_at=now + STOP_GRACE)
+        return agent
+    if agent.pending is Pending.STOP:
+        agent = replace(agent, settle_at=None)
     if seen is Fact.ACTIVE:
         agent = _running(agent)
     elif seen is not Fact.DEACTIVATING:
@@ -279,12 +284,12 @@ def _job_ended(agent: Agent, event: events.JobEnded, now: float) -> Decision:
         agent = replace(agent, unit=replace(unit, job_id=0))
     ours = event.job_id in agent.jobs
     seen = fact(unit)
+    if agent.pending is Pending.STOP and seen in DOWN and (ours or event.result == "done"):
+        return _stopped(agent, now)  # it was down before our stop: no more is seen of it
     if not ours:
         return _foreign_job_ended(agent, event, now), ()
-    if agent.pending is Pending.STOP and seen in DOWN:
-        return _stopped(agent, now)  # it was down before our stop: no more is seen of it
     if agent.pending is Pending.STOP and event.result != "done":
-        return replace(agent, settle_at=now + START_GRACE), ()  # asked again, if it is up then
+        return replace(agent, settle_at=now + STOP_GRACE), ()  # asked again, if it is up then
     if agent.pending is not Pending.START or event.result == "done":
         return agent, ()
     canceled = event.result == "canceled"  # somebody else's stop replaced our start

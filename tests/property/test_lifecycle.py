@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from dataclasses import replace
 from typing import Final
 
 from hypothesis import settings
@@ -17,6 +19,7 @@ from opmas.core.lifecycle import SETTLE, START_GRACE
 from opmas.core.recovery import Policy
 from opmas.core.roster import Roster
 from opmas.core.state import Fact, Pending, deadline, fact
+from opmas.errors import TransitionError
 from tests.builders import CLD_EXITED, CLD_KILLED, stopped
 from tests.property.model import World
 
@@ -38,8 +41,9 @@ class Life(RuleBasedStateMachine):
         self.world = World()
         self.now = 0.0
         self.roster = Roster({"web": stopped()}, concurrency=1, policy=POLICY)
-        self.last_word = "opmas"
-        self.exits_told: list[float] = []
+        self.late: list[events.Event] = []  # answers to our calls that are on their way
+        self.how = "ready"  # how the next starts go
+        self.hangs = False  # whether the program takes SIGTERM
 
     @property
     def agent(self):
@@ -47,17 +51,43 @@ class Life(RuleBasedStateMachine):
 
     @rule(command=st.sampled_from([events.Start, events.Stop, events.Restart]))
     def operator(self, command):
-        self.last_word = "opmas"
-        self.take(command())
+        with contextlib.suppress(TransitionError):  # its package is not there
+            self.take(command())
+
+    @rule(how=st.sampled_from(["ready", "slow", "fails"]), hangs=st.booleans())
+    def program_changes(self, how, hangs):
+        self.how, self.hangs = how, hangs
+
+    @rule(ends=st.sampled_from(["ready", "exit-code", "timeout"]))
+    def slow_start_ends(self, ends):
+        self.world.goes_on(ends)
+
+    @rule(away=st.booleans())
+    def systemd_answers_or_not(self, away):
+        self.world.away = away
+
+    @rule(present=st.booleans())
+    def package_is_looked_for(self, present):
+        self.take(events.PackageSeen(present))
+
+    @rule()
+    def answers_arrive(self):
+        for event in self.answers():
+            self.take(event)
 
     @rule()
     def admin_stops(self):
-        self.last_word = "admin" if self.world.is_up else self.last_word
-        self.world.stop()
+        self.world.stop(hangs=self.hangs)
+
+    @rule()
+    def signals_come_twice(self):
+        for event in self.world.told[:1] * 2:
+            self.take(event)
+        del self.world.told[:1]
 
     @rule()
     def admin_starts(self):
-        self.world.start()
+        self.world.start(self.how)
 
     @rule(status=st.sampled_from([0, 1, 78]))
     def program_exits(self, status):
@@ -84,10 +114,12 @@ class Life(RuleBasedStateMachine):
         if not same_boot:
             self.world.reboot()
         self.world.told.clear()
+        self.late.clear()
         saved = json.loads(json.dumps([dump_spec(self.agent.spec), dump_condition(self.agent)]))
         agent = load_condition(load_spec(saved[0]), saved[1])
+        agent = replace(agent, package_present=self.agent.package_present)
         self.roster = Roster({"web": agent}, concurrency=1, policy=POLICY)
-        self.take(events.Resumed(self.world.state, same_boot=same_boot))
+        self.take(events.Resumed(self.world.look().state, same_boot=same_boot))
 
     @rule(delay=st.sampled_from([0.0, SETTLE, START_GRACE, 10.0, 48.0, 100.0]))
     def time_passes(self, delay):
@@ -96,6 +128,9 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def all_comes_to_rest(self):
+        self.world.away = False
+        self.how = "ready"
+        self.world.goes_on("ready")
         self.rest()
 
         assert self.agent.phase in AGREEMENT[fact(self.world.state)]
@@ -107,7 +142,7 @@ class Life(RuleBasedStateMachine):
         if agent.spec.desired is Desired.RUNNING and not up:
             held = agent.held and agent.reason is Reason.HELD
             ended = agent.phase is Phase.STOPPED and agent.reason is Reason.CLEAN_EXIT
-            assert agent.phase in GIVEN_UP or held or ended
+            assert agent.phase in GIVEN_UP or held or ended or not agent.package_present
         if agent.spec.desired is Desired.STOPPED and up:
             assert agent.reason is Reason.SYSTEMCTL
         assert not (agent.held and up)
@@ -123,18 +158,24 @@ class Life(RuleBasedStateMachine):
             assert deadline(self.agent) is None
 
     def rest(self):
-        for _ in range(20):
+        for _ in range(40):
             self.deliver()
             at = self.agent.settle_at
-            if at is None and not self.world.told:
+            if at is None and not self.world.told and not self.late:
                 return
             self.now = max(self.now, at or 0.0)
             self.tick()
         raise AssertionError(f"does not come to rest: {self.agent}")
 
     def deliver(self):
+        for event in self.answers():
+            self.take(event)
         while self.world.told:
             self.take(self.world.told.pop(0))
+
+    def answers(self):
+        found, self.late = self.late, []
+        return found
 
     def take(self, event):
         self.roster, effects = roster.step(self.roster, "web", event, self.now)
@@ -152,16 +193,15 @@ class Life(RuleBasedStateMachine):
 
     def carry_out(self, effects):
         for effect in effects:
-            if isinstance(effect, StartUnit):
+            if isinstance(effect, StartUnit | StopUnit) and self.world.away:
+                self.late.append(events.CallRefused(Reason.UNIT_ERROR, "away", retry=True))
+            elif isinstance(effect, StartUnit):
                 if effect.reset:
                     self.world.reset_failed()
-                self.issued(self.world.start())
+                self.late.append(events.JobIssued(self.world.start(self.how)))
             elif isinstance(effect, StopUnit):
-                self.issued(self.world.stop())
+                self.late.append(events.JobIssued(self.world.stop(hangs=self.hangs)))
             assert not isinstance(effect, Forget)
-
-    def issued(self, job):
-        self.roster, _ = roster.step(self.roster, "web", events.JobIssued(job), self.now)
 
 
 TestLife = Life.TestCase

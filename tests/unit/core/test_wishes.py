@@ -7,7 +7,7 @@ from dataclasses import replace
 from opmas.core import events, roster
 from opmas.core.agent import Desired, Phase, Reason
 from opmas.core.events import Prepare, StartUnit, StopUnit
-from opmas.core.lifecycle import SETTLE, START_GRACE, decide
+from opmas.core.lifecycle import SETTLE, START_GRACE, STOP_GRACE, decide
 from opmas.core.recovery import Policy
 from opmas.core.roster import Roster
 from opmas.core.state import Agent, Pending, Then, deadline
@@ -72,10 +72,26 @@ def test_a_stop_that_systemd_was_away_for_is_asked_again():
 def test_a_stop_whose_job_was_replaced_is_asked_again_while_the_unit_is_up():
     agent, _ = led(running(), events.Stop(), events.JobIssued(7), events.JobEnded(7, "canceled"))
 
-    agent, effects = led(agent, events.Tick(), now=START_GRACE)
+    agent, effects = led(agent, events.Tick(), now=STOP_GRACE)
 
     assert effects == [StopUnit("web")]
     assert led(agent, events.UnitSeen(None))[0].phase is Phase.STOPPED
+
+
+def test_a_stop_whose_end_was_not_heard_is_asked_again_when_the_unit_is_up():
+    agent, _ = led(running(), events.Stop(), events.JobIssued(7), events.UnitSeen(active()))
+
+    agent, effects = led(agent, events.Tick(), now=STOP_GRACE)
+
+    assert effects == [StopUnit("web")]
+
+
+def test_a_stop_ends_when_its_job_is_heard_of_before_its_number():
+    failed, _ = led(running(), events.UnitSeen(killed()), events.Stop())
+
+    agent, _ = led(failed, events.JobEnded(7, "done"), events.JobIssued(7))
+
+    assert (agent.phase, agent.pending) == (Phase.STOPPED, Pending.NOTHING)
 
 
 def test_the_end_of_the_start_that_a_stop_replaced_is_not_the_end_of_the_stop():
