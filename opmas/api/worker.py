@@ -25,6 +25,7 @@ from opmas.errors import StoreError
 logger = logging.getLogger(__name__)
 
 HEADERS_TIMEOUT: Final = 8.0  # seconds for the whole head of a request, however it dribbles in
+PRESSED_TIMEOUT: Final = 0.5  # seconds; when half of the threads wait for such heads
 TOO_LARGE: Final = (http_errors.LimitRequestLine, http_errors.LimitRequestHeaders)
 
 
@@ -33,7 +34,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._heads: dict[Any, float] = {}  # connection -> until when its request's head is read
+        self._heads: dict[Any, float] = {}  # connection -> since when its request's head is read
 
     def run(self) -> None:
         """Serve until SIGTERM, which wakes the loop and all who wait for events."""
@@ -69,8 +70,10 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     def notify(self) -> None:
         """Tell the arbiter that the loop turns; cut those who are slow with their request."""
         now = time.monotonic()
-        for connection, deadline in list(self._heads.items()):
-            if now > deadline and self._heads.pop(connection, 0.0):
+        is_pressed = len(self._heads) * 2 > self.cfg.threads
+        patience = PRESSED_TIMEOUT if is_pressed else HEADERS_TIMEOUT
+        for connection, begun in list(self._heads.items()):
+            if now > begun + patience and self._heads.pop(connection, 0.0):
                 with suppress(OSError):  # it may have left in this moment
                     connection.sock.shutdown(socket.SHUT_RDWR)  # its thread reads the end
         super().notify()
@@ -84,7 +87,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
 
     def handle(self, conn: Any) -> Any:
         """Read one request and answer it, in a thread."""
-        self._heads[conn] = time.monotonic() + HEADERS_TIMEOUT
+        self._heads[conn] = time.monotonic()
         try:
             return super().handle(conn)
         finally:
