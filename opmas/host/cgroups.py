@@ -16,6 +16,7 @@ ROOT: Final = Path("/sys/fs/cgroup")
 AGENTS: Final = "opmas.slice/opmas-agents.slice"
 NANOSECONDS: Final = 1e9
 MICROSECONDS: Final = 1e6
+READ_MAX: Final = 4096  # bytes; cpu.stat has under 1 KB
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +39,16 @@ class Cgroups:
         """Return what the agent's unit uses."""
         group = f"{AGENTS}/{unit_name(agent)}"
         if self._unified:
-            place = self._root / group
+            place = f"{self._root}/{group}"
             return Usage(
-                _number(place / "memory.current"),
-                _number(place / "pids.current"),
-                _cpu_stat(place / "cpu.stat"),
+                _number(f"{place}/memory.current"),
+                _number(f"{place}/pids.current"),
+                _cpu_stat(f"{place}/cpu.stat"),
             )
-        cpu = _number(self._root / "cpuacct" / group / "cpuacct.usage")
+        cpu = _number(f"{self._root}/cpuacct/{group}/cpuacct.usage")
         return Usage(
-            _number(self._root / "memory" / group / "memory.usage_in_bytes"),
-            _number(self._root / "pids" / group / "pids.current"),
+            _number(f"{self._root}/memory/{group}/memory.usage_in_bytes"),
+            _number(f"{self._root}/pids/{group}/pids.current"),
             None if cpu is None else cpu / NANOSECONDS,
         )
 
@@ -83,16 +84,25 @@ def agent_in(cgroups: str) -> str | None:
     return agent_name(below.split("/", 1)[0])
 
 
-def _number(path: Path) -> int | None:
+def _number(path: str) -> int | None:
     try:
-        return int(path.read_text(encoding="ascii"))
+        return int(_read(path))
     except (OSError, ValueError):
         return None
 
 
-def _cpu_stat(path: Path) -> float | None:
+def _cpu_stat(path: str) -> float | None:
     try:
-        words = path.read_text(encoding="ascii").split()
-        return int(words[words.index("usage_usec") + 1]) / MICROSECONDS
+        words = _read(path).split()
+        return int(words[words.index(b"usage_usec") + 1]) / MICROSECONDS
     except (OSError, ValueError, IndexError):
         return None
+
+
+def _read(path: str) -> bytes:
+    """Return the file's content; a list of agents reads three each, which pathlib slows down."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, READ_MAX)
+    finally:
+        os.close(descriptor)

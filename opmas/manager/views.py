@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core.agent import Limits, unit_name
 from opmas.core.exits import code_name, signal_of
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from opmas.manager.writer import Writer
     from opmas.packages.catalogue import Package
 
+LIMITS_KEPT: Final = 1000  # of agents that each have their own
+NO_LIMITS: Final = Limits()
+UNUSED: Final = Usage()
+
 
 class Views:
     """Makes the documents from what the manager knows."""
@@ -43,6 +47,9 @@ class Views:
         self._files = files
         self._clock = clock
         self._cgroups = Cgroups()
+        # What is the same for most agents, made once: a list has it for each.
+        self._limits: dict[tuple[Limits, Limits | None], dict[str, int | None]] = {}
+        self._needs: dict[str, tuple[Package, list[str]]] = {}
 
     def agent(self, agent: Agent) -> dict[str, Any]:
         """Return the AgentView."""
@@ -54,12 +61,12 @@ class Views:
             "needs_restart": self.needs_restart(agent, package),
             "config_version": record.config_version,
             "config": agent.spec.config,
-            "limits": asdict(_limits(agent, package)),
+            "limits": self._effective_limits(agent, package),
             "own_limits": _set_only(agent.spec.limits),
             "grants": list(agent.spec.grants),
-            "needs": [] if package is None else [n.name for n in needs_of(package.manifest)],
+            "needs": [] if package is None else self._need_names(package),
             "after": list(agent.spec.after),
-            "usage": asdict(self._usage(agent)),
+            "usage": self._usage(agent),
             "revision": record.revision,
             "created_at": record.created_at,
             "updated_at": record.updated_at,
@@ -124,15 +131,36 @@ class Views:
             "last_exit": None if agent.last_exit is None else _exit(agent.last_exit),
         }
 
-    def _usage(self, agent: Agent) -> Usage:
-        return self._cgroups.usage(agent.name) if agent.phase in LIVE else Usage()
+    def _usage(self, agent: Agent) -> dict[str, float | None]:
+        usage = self._cgroups.usage(agent.name) if agent.phase in LIVE else UNUSED
+        return {
+            "memory_bytes": usage.memory_bytes,
+            "tasks": usage.tasks,
+            "cpu_seconds": usage.cpu_seconds,
+        }
 
+    def _effective_limits(self, agent: Agent, package: Package | None) -> dict[str, int | None]:
+        own = agent.spec.limits
+        key = (own, None if package is None else package.manifest.limits)
+        found = self._limits.get(key)
+        if found is None:
+            if len(self._limits) >= LIMITS_KEPT:
+                self._limits.clear()
+            limits = own if package is None else effective_limits(agent.spec, package.manifest)
+            found = self._limits[key] = asdict(limits)
+        return found
 
-def _limits(agent: Agent, package: Package | None) -> Limits:
-    return agent.spec.limits if package is None else effective_limits(agent.spec, package.manifest)
+    def _need_names(self, package: Package) -> list[str]:
+        known = self._needs.get(package.name)
+        if known is None or known[0] is not package:
+            known = (package, [need.name for need in needs_of(package.manifest)])
+            self._needs[package.name] = known
+        return known[1]
 
 
 def _set_only(limits: Limits) -> dict[str, int]:
+    if limits == NO_LIMITS:
+        return {}
     return {name: value for name, value in asdict(limits).items() if value is not None}
 
 
