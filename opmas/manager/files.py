@@ -72,8 +72,18 @@ class AgentFiles:
             "config": merged_config(spec, package),
         }
         write_whole(folder / CONFIG, json.dumps(given, indent=1) + "\n", 0o600)
-        saved = {"spec": dump_spec(spec), "config_version": config_version}
-        write_whole(folder / SPEC, json.dumps(saved, indent=1) + "\n", 0o600)
+        write_whole(folder / SPEC, _saved_text(spec, config_version), 0o600)
+
+    def are_current(self, spec: AgentSpec, package: Package, config_version: int) -> bool:
+        """Return whether the files say what is in force; a kill before `write` leaves old ones."""
+        wanted = {
+            self._agents / spec.name / SPEC: _saved_text(spec, config_version),
+            self._drop_in(unit_name(spec.name)): self.drop_in(spec, package),
+        }
+        try:
+            return all(path.read_bytes() == text.encode() for path, text in wanted.items())
+        except OSError:
+            return False
 
     def remove(self, name: str) -> None:
         """Remove every file of the agent. Raises OSError."""
@@ -132,6 +142,11 @@ class AgentFiles:
             python=self._settings.python,
             pythonpath=":".join(self._settings.pythonpath) or None,
         )
+
+
+def _saved_text(spec: AgentSpec, config_version: int) -> str:
+    saved = {"spec": dump_spec(spec), "config_version": config_version}
+    return json.dumps(saved, indent=1) + "\n"
 
 
 def merged_config(spec: AgentSpec, package: Package) -> dict[str, Any]:

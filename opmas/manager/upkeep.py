@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
-from opmas.core.events import Prepare
+from opmas.core.events import ApplyLimits, Prepare
 from opmas.errors import StoreError, SystemdError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Upkeep:
         self._hurry.set()
 
     def begin_anew(self, roster: Roster) -> None:
-        """Fill a new database: all agents, and the event log where it was known to end."""
+        """Have all agents, rebuilt from their files, saved in the new database."""
         if roster.agents:
             self._writer.saver.save_everything()
             names = ", ".join(sorted(roster.agents))
@@ -63,6 +63,7 @@ class Upkeep:
 
     async def run(self) -> None:
         """Make rounds until cancelled."""
+        await self._catch_up()
         since_round = 0.0
         while True:
             self._check_database()
@@ -75,6 +76,18 @@ class Upkeep:
                     await self._hurry.wait()
             except TimeoutError:
                 since_round += DATABASE_CHECK
+
+    async def _catch_up(self) -> None:
+        """Carry out what an earlier manager saved and did not come to: it was killed between."""
+        for name in list(self._writer.roster.agents):
+            agent = self._writer.roster.agents.get(name)
+            package = None if agent is None else self._shelf.packages.get(agent.spec.package)
+            if agent is None or package is None:
+                continue
+            version = self._writer.saver.records[name].config_version
+            if not self._files.are_current(agent.spec, package, version):
+                self._writer.carry_out((Prepare(name), ApplyLimits(name)))
+            await asyncio.sleep(0)  # a thousand agents are not looked at in one turn
 
     async def _round(self) -> None:
         try:
@@ -105,12 +118,14 @@ class Upkeep:
         is_new = self._databases.open(self._problems)
         if self._databases.current is None:
             return
-        if is_new:
-            try:
+        try:
+            if is_new:
                 self._databases.current.continue_at(self._log.last)
-            except StoreError as error:
-                self._problems.report("database-unavailable", error.message)
-                return
+            elif not self._log.last:  # it could not be read until now
+                self._log.load()
+        except StoreError as error:
+            self._problems.report("database-unavailable", error.message)
+            return
         saver.save_everything()
         self._writer.post_step(lambda roster, _now: (roster, ()))  # a turn, and so a save
         self._problems.clear("database-lost")
