@@ -41,6 +41,7 @@ class Saver:
         self._databases = databases
         self.records = dict(records)
         self._backlog: deque[NewEvent] = deque(maxlen=BACKLOG)
+        self._removed: set[str] = set()  # agents that the database still has
         self._behind = False  # the database misses something: save all of it next time
 
     @property
@@ -67,6 +68,7 @@ class Saver:
         self.records = records
         self._behind = False
         self._backlog.clear()
+        self._removed.clear()
         return stored
 
     def postpone(self, before: Roster, after: Roster, events: Iterable[NewEvent]) -> None:
@@ -74,6 +76,7 @@ class Saver:
         events = list(events)
         self.records = self._advance(before, after, self._now(events))
         self._backlog.extend(events)
+        self._removed |= before.agents.keys() - after.agents.keys()
         self._behind = True
 
     def _write(self, batch: Batch) -> list[StoredEvent]:
@@ -126,7 +129,7 @@ class Saver:
         ]
         return Batch(
             agents=tuple(_row(a, records[a.name]) for a in changed),
-            removed=tuple(n for n in before.agents if n not in after.agents),
+            removed=tuple(self._removed | (before.agents.keys() - after.agents.keys())),
             configs=tuple(_config(a, records[a.name], author) for a in new_configs),
             events=(*self._backlog, *events),
         )
