@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+JOBS_KEPT = 64
 JOB_GRACE = 10.0  # seconds beyond the check's own timeout until its job must have ended
 
 
@@ -35,7 +36,7 @@ class Probes:
         self._writer = writer
         self._units = units
         self._packages = packages
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: dict[str, tuple[HealthCheck, asyncio.Task[None]]] = {}
         self._jobs: dict[tuple[str, int], str] = {}  # ended, and nobody has asked yet
         self._waiting: dict[tuple[str, int], asyncio.Future[str]] = {}
 
@@ -46,24 +47,29 @@ class Probes:
             for agent in self._writer.roster.agents.values()
             if agent.phase is Phase.RUNNING and (check := self._check(agent.spec.package))
         }
-        for name in self._tasks.keys() - wanted.keys():
-            self._tasks.pop(name).cancel()
+        for name, (check, task) in list(self._tasks.items()):
+            if wanted.get(name) is not check or task.done():
+                task.cancel()
+                del self._tasks[name]
         for name in wanted.keys() - self._tasks.keys():
             work = self._probe(name, wanted[name])
-            self._tasks[name] = asyncio.get_running_loop().create_task(work)
+            task = asyncio.get_running_loop().create_task(work)
+            self._tasks[name] = (wanted[name], task)
 
     def job_removed(self, event: JobRemoved) -> None:
         """Take note that a check's job ended."""
         key = (event.unit, event.job_id)
         waiting = self._waiting.pop(key, None)
         if waiting is None:
-            self._jobs = {key: event.result}  # the answer to our start is not read yet
+            self._jobs[key] = event.result  # the answer to our start is not read yet
+            while len(self._jobs) > JOBS_KEPT:  # nobody asks for those of a check that was ended
+                del self._jobs[next(iter(self._jobs))]
         elif not waiting.done():
             waiting.set_result(event.result)
 
     def close(self) -> None:
         """End every check."""
-        for task in self._tasks.values():
+        for _check, task in self._tasks.values():
             task.cancel()
         self._tasks.clear()
 
