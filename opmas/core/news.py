@@ -18,7 +18,7 @@ def exit_news(agent: Agent, unit: UnitState | None) -> Announce | None:
     if unit is None or unit.result == "success" or unit.exec_main_code == 0:
         return None
     last = agent.last_exit
-    if last is not None and unit.exec_main_exit_at <= last.exec_main_exit_at:
+    if last is not None and unit.exec_main_exit_at == last.exec_main_exit_at:
         return None
     data: dict[str, Any] = {
         "code": code_name(unit),
