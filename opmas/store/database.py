@@ -152,11 +152,12 @@ class Database:
 
     def continue_at(self, sequence: int) -> None:
         """Let the log of a new database go on after `sequence`."""
+        run = self._connection.execute
         with _translated("save"):
-            self._connection.execute("DELETE FROM sqlite_sequence WHERE name = 'events'")
-            self._connection.execute(
-                "INSERT INTO sqlite_sequence VALUES ('events', ?)", (sequence,)
-            )
+            run("BEGIN IMMEDIATE")
+            run("DELETE FROM sqlite_sequence WHERE name = 'events'")
+            run("INSERT INTO sqlite_sequence VALUES ('events', ?)", (sequence,))
+            run("COMMIT")
 
     def prune(self, keep: int) -> int:
         """Delete all events but the newest `keep`, and return how many went."""
