@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from typing import Any
 
 MAX_LINE = 64 * 1024
+MAX_HEALTH = 16 * 1024
+MAX_EVENT = 8 * 1024  # the manager keeps 100,000
 QUEUE_EVENTS = 1000
 QUEUE_BYTES = 1024 * 1024  # an agent's whole memory limit may be 32 MiB
 SEVERITIES = ("info", "warning", "error")
 EVENT_TYPE = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+){0,7}")
 
+_HALF = re.compile("[\ud800-\udfff]")
 _METHOD_NOT_FOUND = -32601
 _INVALID_PARAMS = -32602
 
@@ -144,7 +147,7 @@ class Link:
         """Say how the agent is; without its checks when they find no room in one line."""
         if self.online:
             line = _notification("health", health)
-            fits = len(line) <= MAX_LINE
+            fits = len(line) <= MAX_HEALTH
             self._health = line if fits else _notification("health", health | {"checks": []})
 
     def metrics(self, metrics: list[dict[str, Any]]) -> int:
@@ -176,10 +179,10 @@ class Link:
             line = _notification("event", params)
         except (TypeError, ValueError) as error:
             raise ValueError(f"cannot emit event {event_type!r}: {error}") from error
-        if len(line) > MAX_LINE:
+        if len(line) > MAX_EVENT:
             raise ValueError(
                 f"cannot emit event {event_type!r}: it has {len(line)} bytes, the limit is"
-                f" {MAX_LINE}; put bulk into a file or the journal and send where it is"
+                f" {MAX_EVENT}; put bulk into a file or the journal and send where it is"
             )
         self._enqueue(line)
 
@@ -261,5 +264,11 @@ def _notification(method: str, params: dict[str, Any]) -> bytes:
 
 
 def _line(message: dict[str, Any]) -> bytes:
-    # ASCII escapes: a lone surrogate (a file name that is no UTF-8) stays sendable
-    return json.dumps(message, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+    line = json.dumps(message, separators=(",", ":"), allow_nan=False)
+    if (
+        "\\ud" in line
+    ):  # maybe half of a pair, as in a file name that is no UTF-8: no text to others
+        text = json.dumps(message, ensure_ascii=False)
+        text = _HALF.sub(lambda half: f"\\\\u{ord(half[0]):x}", text)
+        line = json.dumps(json.loads(text), separators=(",", ":"))
+    return line.encode() + b"\n"

@@ -329,7 +329,7 @@ def _health(value: object) -> Health:
 
 
 def _check_size(document: dict[str, Any], limit: int, what: str) -> None:
-    if len(json.dumps(document)) > limit:
+    if len(json.dumps(document, separators=(",", ":"))) > limit:
         raise WireError(wire.INVALID_REQUEST, f"the {what} is more than {limit} bytes of JSON")
 
 

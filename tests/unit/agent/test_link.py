@@ -206,10 +206,10 @@ def test_a_full_queue_drops_the_oldest_and_counts():
 def test_the_queue_has_a_limit_in_bytes_too():
     link = Link("0.1.0")
 
-    for _ in range(100):
-        link.event("a.b", "info", "", {"text": "x" * 60_000})
+    for _ in range(200):
+        link.event("a.b", "info", "", {"text": "x" * 8_000})
 
-    assert link.events_dropped == 100 - QUEUE_BYTES // 60_100
+    assert link.events_dropped == 200 - QUEUE_BYTES // 8_100
 
 
 def test_the_event_on_its_way_is_never_the_one_that_is_dropped():
@@ -234,7 +234,7 @@ def test_the_event_on_its_way_is_never_the_one_that_is_dropped():
         ("a.b", "fatal", {}, "severity 'fatal' is none of info, warning, error"),
         ("a.b", "info", {"x": object()}, "not JSON serializable"),
         ("a.b", "info", {"x": float("nan")}, "not JSON compliant"),
-        ("a.b", "info", {"x": "y" * MAX_LINE}, "the limit is 65536"),
+        ("a.b", "info", {"x": "y" * MAX_LINE}, "the limit is 8192"),
     ],
 )
 def test_an_event_that_cannot_be_sent_is_refused(event_type, severity, details, why):
@@ -266,9 +266,10 @@ def test_a_health_that_finds_no_room_goes_without_its_checks():
     assert spoken(link)[0]["params"] == {"status": "degraded", "message": "m", "checks": []}
 
 
-def test_text_that_is_no_unicode_can_be_sent():
+def test_text_that_is_no_unicode_is_sent_with_its_bytes_as_escapes():
     link = online()
 
-    link.event("a.b", "info", "\udcff", {})
+    link.event("a.b", "info", "caf\udcc3 \U0001f600", {"\udcff": 1})
 
-    assert spoken(link)[0]["params"]["message"] == "\udcff"
+    params = spoken(link)[0]["params"]
+    assert (params["message"], params["data"]) == ("caf\\udcc3 \U0001f600", {"\\udcff": 1})
