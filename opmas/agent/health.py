@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-# One line to the manager holds 64 KiB: so many checks of this size fit.
+# The manager takes a health report of 32 KiB: so many checks of this size fit.
 MESSAGE_LENGTH = 500
 CHECKS = 50
 

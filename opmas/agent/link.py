@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 MAX_LINE = 64 * 1024
-MAX_HEALTH = 16 * 1024
+MAX_HEALTH = 32 * 1024
 MAX_EVENT = 8 * 1024  # the manager keeps 100,000
 QUEUE_EVENTS = 1000
 QUEUE_BYTES = 1024 * 1024  # an agent's whole memory limit may be 32 MiB
