@@ -177,7 +177,10 @@ class Manager:
         path = Path(self._settings.manager.agent_socket)
         listener = listen(path, 0o666, backlog=AGENT_BACKLOG)
         loop = asyncio.get_running_loop()
-        return await loop.create_unix_server(self.links.protocol, sock=listener)
+        # asyncio listens once more, with a backlog of its own unless it is told
+        return await loop.create_unix_server(
+            self.links.protocol, sock=listener, backlog=AGENT_BACKLOG
+        )
 
     def _digest(self, spec: AgentSpec) -> str:
         package = self.shelf.packages.get(spec.package)
