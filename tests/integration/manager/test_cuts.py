@@ -31,10 +31,10 @@ def cut_after(place: Place, saves: int) -> Callable[[], bool]:
         count[0] += bool(stored)
         if count[0] > saves:
             writer.carry_out = lambda _effects: None
-            writer.turn = lambda _items: None  # type: ignore[method-assign]
+            setattr(writer, "turn", lambda _items: None)  # noqa: B010 -- a method, put out of work
         return stored
 
-    writer.saver.save = cut  # type: ignore[method-assign]
+    setattr(writer.saver, "save", cut)  # noqa: B010 -- a method, watched
     return lambda: count[0] > saves
 
 

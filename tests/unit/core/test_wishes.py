@@ -63,7 +63,7 @@ def test_a_stop_that_systemd_was_away_for_is_asked_again():
     agent, _ = led(running(), events.Remove(purge=True), AWAY)
     assert agent.phase is Phase.STOPPING
 
-    agent, effects = led(agent, events.Tick(), now=deadline(agent))
+    agent, effects = led(agent, events.Tick(), now=deadline(agent) or 0.0)
 
     assert effects == [StopUnit("web")]
     assert agent.then is Then.PURGE
@@ -132,7 +132,7 @@ def test_the_words_of_an_old_refusal_are_gone_at_the_next_failure():
     refused, _ = led(stopped(), events.Start(), events.Turn("digest"), AWAY)
     assert refused.message == "systemd is away"
 
-    tried, _ = led(refused, events.Tick(), events.Turn("digest"), now=deadline(refused))
+    tried, _ = led(refused, events.Tick(), events.Turn("digest"), now=deadline(refused) or 0.0)
     agent, _ = led(tried, events.UnitSeen(activating()), events.UnitSeen(killed()), now=20)
     agent, _ = led(agent, events.Tick(), now=30)
 
