@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 # What ProtectHome=yes hides (systemd.exec(5)).
 HOMES: Final = ("/home/", "/root/", "/run/user/")
 TEMPORARY: Final = ("/tmp/", "/var/tmp/")  # noqa: S108 - the names of what PrivateTmp=yes hides
+# Where an agent sees its own configuration, as if it were systemd's credential. LoadCredential=
+# makes a mount on the host for each running agent, and each start looks through all of these: with
+# 350 agents a start took over 1 s of CPU time instead of 0.08 s.
+CREDENTIALS: Final = "/run/opmas-credentials"
 USER_LENGTH: Final = 31  # of a user's name, systemd's strict rule
 
 _FAMILIES: Final = {
@@ -51,13 +55,14 @@ def render_dropin(spec: AgentSpec, manifest: Manifest, place: Place) -> str:
     limits = effective_limits(spec, manifest)
     timeouts = manifest.timeouts
     after = [unit_name(check_name(other)) for other in _after(spec, manifest)]
-    service = [
+    service: Lines = [
         ("Type", (str(manifest.service),)),
         ("User", (user_name(name),)),
         ("ExecStart", ()),
         ("ExecStart", agent_command(manifest, place)),
+        ("Environment", (f"CREDENTIALS_DIRECTORY={CREDENTIALS}",)),
+        ("BindReadOnlyPaths", (place.credential_path,), f"{CREDENTIALS}/config.json"),
         *_python_path(manifest, place),
-        ("LoadCredential", (f"config.json:{place.credential_path}",)),
         ("MemoryMax", (str(limits.memory_max),)),
         ("MemoryHigh", (str(limits.memory_high),)),
         ("TasksMax", (str(limits.tasks_max),)),
@@ -89,7 +94,7 @@ def render_probe_dropin(spec: AgentSpec, manifest: Manifest, place: Place) -> st
         raise InvalidError(f'cannot render a health check: package "{manifest.name}" has none')
     # our own probe keeps the time itself and says what was late; a second for the interpreter
     timeout = check.timeout + int(not check.command)
-    service = [
+    service: Lines = [
         ("User", (user_name(name),)),
         ("ExecStart", ()),
         ("ExecStart", _probe_command(check, place)),
@@ -159,7 +164,7 @@ def _after(spec: AgentSpec, manifest: Manifest) -> list[str]:
     return [name for name in dict.fromkeys((*manifest.after, *spec.after)) if name != spec.name]
 
 
-Lines = list[tuple[str, tuple[str, ...]]]
+Lines = list[tuple[str, tuple[str, ...]] | tuple[str, tuple[str, ...], str]]
 
 
 def _python_path(manifest: Manifest, place: Place) -> Lines:

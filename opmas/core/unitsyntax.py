@@ -49,7 +49,6 @@ KINDS: Final = {
     "IPAddressAllow": Kind.WORDS,
     "IPAddressDeny": Kind.WORDS,
     "InaccessiblePaths": Kind.PATHS,
-    "LoadCredential": Kind.TEXT,
     "MemoryHigh": Kind.TOKEN,
     "MemoryMax": Kind.TOKEN,
     "PrivateDevices": Kind.TOKEN,
@@ -78,11 +77,15 @@ KINDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One line of a unit file; no values at all is the empty assignment that resets a list."""
+    """One line of a unit file; no values at all is the empty assignment that resets a list.
+
+    A single path to be mounted may appear elsewhere, at `target`.
+    """
 
     section: str
     key: str
     values: tuple[str, ...]
+    target: str = ""
 
 
 def render_unit(comment: str, settings: Iterable[Setting]) -> str:
@@ -113,7 +116,7 @@ def parse_unit(text: str) -> tuple[Setting, ...]:
         key, value = key.strip(), value.strip()
         if not (section and equals and key in KINDS):
             raise InvalidError(f"cannot read unit file: no setting of OPMAS: {shown(line)}")
-        found.append(Setting(section, key, _read(KINDS[key], value)))
+        found.append(_setting(section, key, value))
     return tuple(found)
 
 
@@ -126,9 +129,18 @@ def _written(setting: Setting) -> str:
         return _token(setting)
     if kind is Kind.TEXT:
         return _text(setting)
-    if kind is Kind.PATHS and set("".join(setting.values)) & set(UNMOUNTABLE):
-        raise _refused(setting, " ".join(setting.values), "a path has a quote, colon or backslash")
+    if kind is Kind.PATHS:
+        return _paths(setting)
     return " ".join(_word(value, kind) for value in setting.values)
+
+
+def _paths(setting: Setting) -> str:
+    if set("".join((*setting.values, setting.target))) & set(UNMOUNTABLE):
+        raise _refused(setting, " ".join(setting.values), "a path has a quote, colon or backslash")
+    if not setting.target:
+        return " ".join(_word(value, Kind.PATHS) for value in setting.values)
+    (source,) = setting.values
+    return _word(f"{source}:{setting.target}", Kind.PATHS)
 
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+%?")
@@ -178,6 +190,14 @@ def _logical_lines(text: str) -> Iterator[str]:
             continue
         yield pending + line
         pending = ""
+
+
+def _setting(section: str, key: str, value: str) -> Setting:
+    values = _read(KINDS[key], value)
+    if KINDS[key] is Kind.PATHS and len(values) == 1:
+        source, _, target = values[0].partition(":")
+        return Setting(section, key, (source,), target)
+    return Setting(section, key, values)
 
 
 def _read(kind: Kind, value: str) -> tuple[str, ...]:

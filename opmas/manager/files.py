@@ -1,6 +1,6 @@
 """The files of each agent: what systemd and the agent are started with.
 
-STATE/agents/NAME/config.json     the configuration, handed over as a credential
+STATE/agents/NAME/config.json     the configuration, mounted into the agent's sandbox
 STATE/agents/NAME/agent.json      the specification, to rebuild a lost database from
 UNITS/opmas-agent@NAME.service.d/50-opmas.conf      the drop-in
 UNITS/opmas-probe@NAME.service.d/50-opmas.conf      the health check's, where there is one
@@ -71,7 +71,9 @@ class AgentFiles:
             "version": config_version,
             "config": merged_config(spec, package),
         }
-        write_whole(folder / CONFIG, json.dumps(given, indent=1) + "\n", 0o600)
+        # The agent's own user, whom nobody knows yet, reads it where it is mounted for it. Here
+        # nobody does: the directories above are root's alone.
+        write_whole(folder / CONFIG, json.dumps(given, indent=1) + "\n", 0o644)
         write_whole(folder / SPEC, _saved_text(spec, config_version), 0o600)
 
     def are_current(self, spec: AgentSpec, package: Package, config_version: int) -> bool:

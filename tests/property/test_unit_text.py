@@ -114,7 +114,9 @@ def test_a_drop_in_says_exactly_what_was_meant_or_is_refused(
     title = f"OPMAS agent web: {manifest.summary} ({manifest.name} {manifest.version})"
     assert values["Description"] == (title,)
     assert values["User"] == ("_opmas-web",)
-    assert values["LoadCredential"] == (f"config.json:{place.credential_path}",)
+    (config,) = (each for each in found if each.target)
+    assert (config.key, config.values) == ("BindReadOnlyPaths", (place.credential_path,))
+    assert config.target == "/run/opmas-credentials/config.json"
     assert values["ExecStart"] == agent_command(manifest, place)
     assert values.get("SupplementaryGroups", ()) == tuple(dict.fromkeys(manifest.sandbox.groups))
     written_paths = [

@@ -254,7 +254,8 @@ def test_arguments_and_paths_arrive_as_they_were_written(host: Host) -> None:
     assert shown(host, unit, "Description", "ReadWritePaths", "BindReadOnlyPaths") == {
         "Description": 'OPMAS agent words: 100% of "it" \\ $HOME; %n (look 1.0)',
         "ReadWritePaths": f'"-{odd}"'.replace("$", "\\$"),  # as systemctl quotes it
-        "BindReadOnlyPaths": "-/home/with space:/home/with space:rbind",
+        "BindReadOnlyPaths": "/var/lib/opmas/agents/words/config.json"
+        ":/run/opmas-credentials/config.json:rbind -/home/with space:/home/with space:rbind",
     }
 
 

@@ -58,7 +58,8 @@ Type=notify
 User=_opmas-web
 ExecStart=
 ExecStart=/usr/bin/python3 -sP -m opmas.agent --path /usr/lib/opmas/agents/pinger pinger:Pinger
-LoadCredential=config.json:/var/lib/opmas/agents/web/config.json
+Environment=CREDENTIALS_DIRECTORY=/run/opmas-credentials
+BindReadOnlyPaths=/var/lib/opmas/agents/web/config.json:/run/opmas-credentials/config.json
 MemoryMax=67108864
 MemoryHigh=50331648
 TasksMax=16
@@ -225,7 +226,7 @@ def test_an_agent_is_not_ordered_after_itself() -> None:
         Place("/x\n[Service]\nUser=root", "/c"),
         Place("/x", "/c\nUser=root"),
         Place("/x", "/c\\"),
-        Place("/x", "/c "),
+        Place("/x", "/c:d"),
         Place("/x", "/c", python="python3"),
         Place("/x", "/c", python="/usr/bin/$py"),
         Place("/x", "/c", pythonpath="/a\x00b"),
