@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from tests.bench import fleet, systemd
 from tests.bench.fleet import Fleet
@@ -13,6 +13,8 @@ from tests.bench.rest import make_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+T = TypeVar("T")
 
 SETTLED_SECONDS: Final = 3.0  # without a change of more than SETTLED_MB
 SETTLED_MB: Final = 0.1
@@ -70,7 +72,7 @@ def settled(sample: Callable[[], float]) -> float:
     return before
 
 
-def without_manager(work: Callable[[], float]) -> float:
+def without_manager(work: Callable[[], T]) -> T:
     """Return what the work returns, done while the manager is stopped."""
     systemd.systemctl("stop", systemd.MANAGER)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 MANAGER: Final = "opmas-manager.service"
 AGENTS_SLICE: Final = "opmas.slice/opmas-agents.slice"
 MICROSECONDS: Final = 1e6
+TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 def systemctl(*arguments: str) -> str:
@@ -53,6 +55,11 @@ def pss(processes: Iterable[int]) -> float:
     return sum(_pss(pid) for pid in processes) / 1e6
 
 
+def cpu(processes: Iterable[int]) -> float:
+    """Return the CPU time that the processes have used so far, in seconds."""
+    return sum(_ticks(pid) for pid in processes) / TICKS
+
+
 def reloads_since(epoch: float) -> int:
     """Return how often systemd read its unit files anew since then, by its own log."""
     command = ["journalctl", "-b", "_PID=1", "-o", "cat", "--no-pager", f"--since=@{epoch:.6f}"]
@@ -70,6 +77,12 @@ def _pids(group: Path) -> list[int]:
         return [int(line) for line in (group / "cgroup.procs").read_text("ascii").split()]
     except OSError:
         return []
+
+
+def _ticks(pid: int) -> int:
+    # proc(5): utime and stime are fields 14 and 15; the second, a name, may have spaces
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def _pss(pid: int) -> int:
