@@ -63,7 +63,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python3 -m tests.bench",
         description="Measure OPMAS, as its Debian packages, on a lab host of its own, as root."
-        " Takes about 8 minutes on 2 quiet cores.",
+        " Takes about 7 minutes on 2 cores.",
         epilog="What the figures mean: docs/explanation/performance.md",
     )
     parser.add_argument(
