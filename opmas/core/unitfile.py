@@ -27,7 +27,7 @@ HOMES: Final = ("/home/", "/root/", "/run/user/")
 TEMPORARY: Final = ("/tmp/", "/var/tmp/")  # noqa: S108 - the names of what PrivateTmp=yes hides
 # Where an agent sees its own configuration, as if it were systemd's credential. LoadCredential=
 # makes a mount on the host for each running agent, and each start looks through all of these: with
-# 350 agents a start took over 1 s of CPU time instead of 0.08 s.
+# 100 agents a start took 0.21 s of CPU time instead of 0.08 s, and more with each.
 CREDENTIALS: Final = "/run/opmas-credentials"
 USER_LENGTH: Final = 31  # of a user's name, systemd's strict rule
 

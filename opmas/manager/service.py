@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from opmas.core.roster import Roster
+from opmas.errors import InvalidError
 from opmas.manager.boot import BootMark, load_saved
 from opmas.manager.carrier import Carrier
 from opmas.manager.clock import Clock
@@ -184,7 +185,12 @@ class Manager:
 
     def _digest(self, spec: AgentSpec) -> str:
         package = self.shelf.packages.get(spec.package)
-        return "" if package is None else self._files.digest(spec, package)
+        if package is None:
+            return ""
+        try:
+            return self._files.digest(spec, package)
+        except InvalidError:  # writing its files refuses the start, and says why
+            return ""
 
     def _announce(self, kind: str, data: dict[str, str]) -> None:
         if self._writer is None:  # found while the parts are made: said as soon as they are
