@@ -1,22 +1,18 @@
-"""The life of one agent: one story a test."""
+"""The life of one agent, as operators and admins lead it: one story a test."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import pytest
 
 from opmas.core import events
 from opmas.core.agent import Desired, Phase, Reason
-from opmas.core.events import Announce, Forget, Prepare, StartUnit, StopUnit
-from opmas.core.lifecycle import SETTLE, START_GRACE, decide
-from opmas.core.recovery import Policy
-from opmas.core.state import TRANSITIONS, Agent, Pending, Then, deadline
+from opmas.core.events import Forget, Prepare, StartUnit, StopUnit
+from opmas.core.lifecycle import SETTLE
+from opmas.core.state import TRANSITIONS, Pending, deadline
 from opmas.errors import TransitionError
 from tests.builders import (
     activating,
     active,
-    agent,
     auto_restart,
     deactivating,
     exited,
@@ -25,35 +21,7 @@ from tests.builders import (
     running,
     stopped,
 )
-
-POLICY = Policy()
-
-
-class Story:
-    """Leads one agent through events; `effects` are those of the last one."""
-
-    def __init__(self, beginning: Agent) -> None:
-        self.agent = beginning
-        self.effects: list[events.Effect] = []
-        self.news: list[Announce] = []
-
-    def on(self, event: events.Event, now: float = 0.0) -> Story:
-        self.agent, effects = decide(self.agent, event, now, POLICY)
-        self.effects = [e for e in effects if not isinstance(e, Announce)]
-        self.news += [e for e in effects if isinstance(e, Announce)]
-        return self
-
-    def sees(self, *units: object, now: float = 0.0) -> Story:
-        for unit in units:
-            self.on(events.UnitSeen(unit), now)  # type: ignore[arg-type]
-        return self
-
-    def starts(self, job: int = 7) -> Story:
-        return self.on(events.Turn("digest")).on(events.JobIssued(job))
-
-    @property
-    def told(self) -> list[str]:
-        return [n.type for n in self.news]
+from tests.unit.core.story import Story
 
 
 def test_every_phase_has_a_row_for_every_fact_that_brings_an_agent_up():
@@ -268,134 +236,6 @@ def test_an_agent_that_ends_by_itself_is_left_in_peace():
     assert not story.agent.held
 
 
-def test_an_agent_that_systemd_gave_up_is_tried_again_later():
-    story = Story(running()).sees(exited(status=1))
-
-    story.on(events.Tick(), SETTLE)
-
-    assert (story.agent.phase, story.agent.reason) == (Phase.BACKOFF, Reason.CRASHED)
-    assert story.agent.retry_at is not None
-    story.on(events.Tick(), story.agent.retry_at)
-    assert (story.agent.phase, story.agent.pending) == (Phase.STARTING, Pending.QUEUED)
-
-
-def test_the_start_after_a_failure_resets_the_unit():
-    story = Story(running()).sees(exited()).on(events.Tick(), SETTLE).on(events.Start())
-
-    story.on(events.Turn("digest"))
-
-    assert story.effects == [Prepare("web"), StartUnit("web", reset=True)]
-
-
-def test_an_exit_that_says_do_not_restart_is_not_looped():
-    story = Story(running()).sees(exited(status=78))
-
-    story.on(events.Tick(), SETTLE)
-
-    assert (story.agent.phase, story.agent.reason) == (Phase.FAILED, Reason.EXIT_CONFIG)
-    assert deadline(story.agent) is None
-
-
-def fails(story: Story, now: float) -> float:
-    """Let systemd give the agent up once more, and return when it is tried again."""
-    story.sees(exited(at=now), now=now).on(events.Tick(), now + SETTLE)
-    retry_at = story.agent.retry_at or now
-    story.on(events.Tick(), retry_at).on(events.Turn("digest"), retry_at)
-    story.sees(activating(), active(), now=retry_at)
-    return retry_at + 1
-
-
-def test_a_crash_loop_is_given_up_even_when_the_unit_comes_up_each_time():
-    story, now = Story(running()), 1.0
-
-    for _ in range(POLICY.max_failures):
-        now = fails(story, now)
-    story.sees(exited(at=now), now=now).on(events.Tick(), now + SETTLE)
-
-    assert (story.agent.phase, story.agent.reason) == (Phase.QUARANTINED, Reason.CRASH_LOOP)
-    assert deadline(story.agent) is None
-
-
-def test_failures_are_forgotten_after_sustained_running():
-    story = Story(running())
-    now = fails(story, 1.0)
-    now = fails(story, now)
-
-    story.sees(exited(at=9e3), now=now + POLICY.reset_after).on(events.Tick(), now + 1e3)
-
-    assert story.agent.failures == 1
-
-
-@pytest.mark.parametrize("phase", [Phase.FAILED, Phase.QUARANTINED, Phase.BACKOFF])
-def test_a_start_releases_an_agent_that_was_given_up(phase):
-    story = Story(agent(phase=phase, failures=6, retry_at=99.0))
-
-    story.on(events.Start())
-
-    assert (story.agent.phase, story.agent.failures) == (Phase.STARTING, 0)
-    assert deadline(story.agent) is None
-
-
-def test_a_stop_by_an_admin_during_backoff_ends_the_tries():
-    story = Story(agent(phase=Phase.BACKOFF, retry_at=99.0, unit=exited()))
-
-    story.on(events.JobEnded(5, "done"))
-
-    assert (story.agent.phase, story.agent.reason) == (Phase.STOPPED, Reason.HELD)
-    assert deadline(story.agent) is None
-
-
-def test_a_start_that_never_becomes_a_job_is_judged_after_a_grace():
-    story = Story(stopped()).on(events.Start()).starts().sees(None)
-
-    story.on(events.Tick(), START_GRACE)
-
-    assert (story.agent.phase, story.agent.reason) == (Phase.BACKOFF, Reason.UNIT_ERROR)
-
-
-def test_a_start_that_an_admin_canceled_is_a_hold():
-    story = Story(stopped()).on(events.Start()).starts(7).sees(inactive())
-
-    story.on(events.JobEnded(7, "canceled"), 1).on(events.Tick(), 1 + SETTLE)
-
-    assert story.agent.reason is Reason.HELD
-
-
-def test_a_start_job_that_failed_while_systemd_restarts_is_not_yet_a_failure():
-    story = Story(stopped()).on(events.Start()).starts(7).sees(activating(job_id=7))
-
-    story.sees(exited(job_id=7), auto_restart()).on(events.JobEnded(7, "failed"))
-
-    assert (story.agent.phase, story.agent.reason) == (Phase.STARTING, Reason.AUTO_RESTART)
-    assert deadline(story.agent) is None
-
-
-def test_a_refused_start_is_shown_with_its_cause_and_not_repeated():
-    story = Story(stopped()).on(events.Start()).on(events.Turn("digest"))
-
-    story.on(events.CallRefused(Reason.MASKED, "the unit is masked"))
-
-    assert (story.agent.phase, story.agent.reason) == (Phase.FAILED, Reason.MASKED)
-    assert story.agent.message == "the unit is masked"
-
-
-def test_a_start_that_systemd_could_not_take_is_repeated():
-    story = Story(stopped()).on(events.Start()).on(events.Turn("digest"))
-
-    story.on(events.CallRefused(Reason.UNIT_ERROR, "no answer", retry=True), 3)
-
-    assert story.agent.phase is Phase.BACKOFF
-    assert deadline(story.agent) == 3 + POLICY.first_delay
-
-
-def test_a_refused_stop_leaves_the_agent_as_it_is_seen():
-    story = Story(running()).on(events.Stop())
-
-    story.on(events.CallRefused(Reason.UNIT_ERROR, "no answer"))
-
-    assert story.agent.phase is Phase.RUNNING
-
-
 def test_an_agent_whose_package_went_is_stopped_and_comes_back_with_it():
     story = Story(running())
 
@@ -429,78 +269,3 @@ def test_an_agent_that_is_being_removed_takes_no_command():
 
     with pytest.raises(TransitionError, match="being removed"):
         story.on(events.Start())
-
-
-def test_a_restart_of_the_manager_leaves_a_running_agent_alone():
-    story = Story(running(unit=None))
-
-    story.on(events.Resumed(active(), same_boot=True))
-
-    assert (story.agent.phase, story.effects, story.told) == (Phase.RUNNING, [], [])
-
-
-def test_a_stop_while_the_manager_was_away_is_held():
-    story = Story(running(unit=None))
-
-    story.on(events.Resumed(None, same_boot=True), 5).on(events.Tick(), 5)
-
-    assert story.agent.reason is Reason.HELD
-
-
-def test_a_crash_while_the_manager_was_away_is_told_and_tried_again():
-    story = Story(running(unit=None))
-
-    story.on(events.Resumed(killed(), same_boot=True), 5).on(events.Tick(), 5)
-
-    assert "opmas.agent.exited" in story.told
-    assert story.agent.phase is Phase.BACKOFF
-
-
-def test_a_boot_starts_what_is_wanted_and_forgets_a_hold():
-    held = running(phase=Phase.STOPPED, reason=Reason.HELD, held=True, unit=None)
-
-    story = Story(held).on(events.Resumed(None, same_boot=False), 5)
-
-    assert (story.agent.phase, story.agent.reason) == (Phase.STARTING, Reason.BOOT)
-    assert (story.agent.pending, story.agent.held) == (Pending.QUEUED, False)
-
-
-def test_a_boot_leaves_alone_what_is_not_wanted():
-    story = Story(stopped()).on(events.Resumed(None, same_boot=False))
-
-    assert (story.agent.phase, story.effects) == (Phase.STOPPED, [])
-
-
-def test_a_boot_does_not_release_from_quarantine():
-    given_up = agent(phase=Phase.QUARANTINED, reason=Reason.CRASH_LOOP, failures=6)
-
-    story = Story(given_up).on(events.Resumed(None, same_boot=False))
-
-    assert story.agent.phase is Phase.QUARANTINED
-
-
-@pytest.mark.parametrize("pending", [Pending.QUEUED, Pending.START])
-def test_a_start_that_the_manager_died_over_is_made_again(pending):
-    dying = agent(phase=Phase.STARTING, reason=Reason.REQUESTED, pending=pending)
-
-    story = Story(dying).on(events.Resumed(None, same_boot=True))
-
-    assert (story.agent.phase, story.agent.pending) == (Phase.STARTING, Pending.QUEUED)
-
-
-def test_a_restart_that_the_manager_died_over_is_finished():
-    dying = running(phase=Phase.STOPPING, pending=Pending.STOP, then=Then.START, unit=None)
-
-    story = Story(dying).on(events.Resumed(inactive(), same_boot=True))
-
-    assert (story.agent.phase, story.agent.pending) == (Phase.STARTING, Pending.QUEUED)
-
-
-@pytest.mark.parametrize("same_boot", [True, False])
-def test_a_removal_that_the_manager_died_over_is_finished(same_boot):
-    dying = running(phase=Phase.STOPPING, pending=Pending.STOP, then=Then.REMOVE, unit=None)
-    dying = replace(dying, spec=replace(dying.spec, desired=Desired.STOPPED))
-
-    story = Story(dying).on(events.Resumed(None, same_boot=same_boot))
-
-    assert story.effects == [Forget("web", purge=False)]
