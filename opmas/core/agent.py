@@ -95,10 +95,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class AgentSpec:
-    """What the operator wrote about one agent. `grants` are names such as `network=observe`."""
+    """What the operator wrote about one agent. `grants` are names such as `network=observe`.
+
+    Without a `version` it runs what the host has of the package, as with one that dpkg owns.
+    """
 
     name: str
     package: str
+    version: str = ""
     desired: Desired = Desired.RUNNING
     config: dict[str, Any] = field(default_factory=dict)
     limits: Limits = Limits()

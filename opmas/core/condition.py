@@ -48,6 +48,7 @@ def load_spec(saved: dict[str, Any]) -> AgentSpec:
     return AgentSpec(
         name=saved["name"],
         package=saved["package"],
+        version=saved.get("version", ""),
         desired=Desired(saved["desired"]),
         config=saved["config"],
         limits=Limits(**saved["limits"]),

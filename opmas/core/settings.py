@@ -82,6 +82,43 @@ class AgentsSection:
     )
 
 
+class Updates(StrEnum):
+    """What follows when dpkg delivers a new version of a package."""
+
+    AUTO = "auto"
+    MANUAL = "manual"
+
+
+@dataclass(frozen=True, slots=True)
+class PackagesSection:
+    """Where packages come from, whom they are trusted from, and how many versions stay."""
+
+    bundle_dirs: tuple[str, ...] = field(
+        default=("/var/lib/opmas/bundles",),
+        metadata=read_by(fields.each(fields.absolute_path), separator=":"),
+    )
+    delivered_dir: str = field(
+        default="/usr/share/opmas/bundles", metadata=read_by(fields.absolute_path)
+    )
+    trusted_keys: str = field(
+        default="/etc/opmas/trusted-keys.d", metadata=read_by(fields.absolute_path)
+    )
+    upload_dir: str = field(
+        default="/var/lib/opmas-api/uploads", metadata=read_by(fields.absolute_path)
+    )
+    allow_unsigned: bool = field(default=False, metadata=read_by(fields.flag))
+    keep: int = field(default=3, metadata=read_by(fields.integer(1, 100)))
+    updates: Updates = field(default=Updates.AUTO, metadata=read_by(fields.one_of(Updates)))
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesSection:
+    """How long a change is watched by default: a factor on the figures of its size; 0 is never."""
+
+    watch: float = field(default=1.0, metadata=read_by(fields.number(0, 10)))
+    keep: int = field(default=1000, metadata=read_by(fields.integer(10, 1_000_000)))
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All of opmas.yaml."""
@@ -90,6 +127,8 @@ class Settings:
     start: StartSection = StartSection()
     events: EventsSection = EventsSection()
     agents: AgentsSection = AgentsSection()
+    packages: PackagesSection = PackagesSection()
+    changes: ChangesSection = ChangesSection()
 
 
 def parse_settings(

@@ -28,4 +28,6 @@ def test_every_commented_value_is_the_default() -> None:
         "start": 1,
         "events": 1,
         "agents": 2,
+        "packages": 7,
+        "changes": 2,
     }
