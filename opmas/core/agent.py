@@ -76,6 +76,7 @@ class Reason(StrEnum):
     UNIT_ERROR = "unit-error"
     MASKED = "masked"
     PACKAGE_MISSING = "package-missing"
+    CHANGE = "change"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from opmas.core.state import Agent, Pending, Then
 from opmas.core.unit import UnitState
 
 _PLAIN: Final = ("since", "message", "held", "failures", "retry_at", "started_with")
+_LATER: Final = {"paused": False}  # not in what older versions saved
 
 
 def dump_condition(agent: Agent) -> dict[str, Any]:
     """Return the condition as a JSON object."""
-    plain = {name: getattr(agent, name) for name in _PLAIN}
+    plain = {name: getattr(agent, name) for name in (*_PLAIN, *_LATER)}
     last_exit = None if agent.last_exit is None else asdict(agent.last_exit)
     enums = {name: str(getattr(agent, name)) for name in ("phase", "reason", "pending", "then")}
     return {**plain, **enums, "last_exit": last_exit}
@@ -30,6 +31,7 @@ def load_condition(spec: AgentSpec, saved: dict[str, Any]) -> Agent:
     return Agent(
         spec=spec,
         **{name: saved[name] for name in _PLAIN},
+        **{name: saved.get(name, otherwise) for name, otherwise in _LATER.items()},
         phase=Phase(saved["phase"]),
         reason=Reason(saved["reason"]),
         pending=Pending(saved["pending"]),

@@ -87,6 +87,16 @@ class PackageSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """A change needs the agent down until `Unpaused`, whatever is wanted of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unpaused:
+    """The change does not need the agent down any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """A queued start may go ahead; `digest` identifies what the agent is started with."""
 
@@ -112,6 +122,8 @@ Observation = (
     | JobEnded
     | CallRefused
     | PackageSeen
+    | Paused
+    | Unpaused
     | Turn
     | HealthReported
     | Tick

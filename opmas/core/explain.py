@@ -36,6 +36,7 @@ REASONS: Final = {
     Reason.UNIT_ERROR: "systemd could not start its unit",
     Reason.MASKED: "its unit is masked",
     Reason.PACKAGE_MISSING: "its package is not installed",
+    Reason.CHANGE: "a change is made to it",
 }
 WAITING: Final = "it waits for its turn to start"
 
@@ -131,6 +132,7 @@ _NEXT_BY_REASON: Final = {
     Reason.MASKED: "Nothing, until `systemctl unmask {unit}` and `opmas agent start {name}`.",
     Reason.PACKAGE_MISSING: "It is started when its package is installed again.",
     Reason.CLEAN_EXIT: "Nothing, until `opmas agent start {name}` or the next boot.",
+    Reason.CHANGE: "The change goes on: `opmas change list --agent {name}`.",
 }
 
 

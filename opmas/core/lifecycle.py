@@ -1,8 +1,8 @@
 """The life of one agent: its next phase, and what to do about it.
 
-Rule 1: phase changes are rows of TRANSITIONS. Three are decided in code: a unit that went down
-        (`_settle`), a stop that a start or a removal follows (`_stopped`), and the first look
-        after the manager came up (`_resume`).
+Rule 1: phase changes are rows of TRANSITIONS. Four are decided in code: a unit that went down
+        (`_settle`), a stop that a start or a removal follows (`_stopped`), the first look
+        after the manager came up (`_resume`), and a pause for a change (`_pause`, `_unpause`).
 Rule 2: no I/O, no clock, no logging, no timers. Facts come in as events and `now`, wishes go
         out as effects; deadlines are values that `deadline` names.
 Rule 3: systemd is right. A command that does not fit is refused with `TransitionError`; an
@@ -26,7 +26,7 @@ from opmas.core import events
 from opmas.core.agent import Desired, Phase, Reason
 from opmas.core.events import Forget, Prepare, StartUnit, StopUnit
 from opmas.core.news import exit_news, phase_news
-from opmas.core.recovery import Policy, judge, reason_of
+from opmas.core.recovery import Policy, judge, reason_up
 from opmas.core.state import (
     COMES_UP,
     DOWN,
@@ -85,6 +85,10 @@ def _step(  # noqa: C901, PLR0911, PLR0912 -- one case an event
             return _refused(agent, event, now, policy), ()
         case events.PackageSeen(present=present):
             return _package_seen(replace(agent, package_present=present), now)
+        case events.Paused():
+            return _pause(replace(agent, paused=True), now)
+        case events.Unpaused():
+            return _unpause(replace(agent, paused=False), now), ()
         case events.Turn(digest=digest):
             return _turn(agent, digest, now)
         case events.HealthReported(report=report):
@@ -105,6 +109,8 @@ def _command(agent: Agent, command: events.Command, now: float) -> Decision:
             f" installed: apt install opmas-agent-{agent.spec.package}"
         )
     agent = wish(agent, command)
+    if agent.paused and starts:  # started when the change is over
+        return replace(agent, then=Then.NOTHING), ()
     if target is Phase.STOPPING:
         return _stop(agent, now)
     if target is Phase.STOPPED:
@@ -137,12 +143,33 @@ def _turn(agent: Agent, digest: str, now: float) -> Decision:
     return started, (Prepare(agent.name), StartUnit(agent.name, reset=agent.unit is not None))
 
 
-def _stop(agent: Agent, now: float) -> Decision:
+def _stop(agent: Agent, now: float, reason: Reason = Reason.REQUESTED) -> Decision:
     if agent.pending is Pending.QUEUED and fact(agent.unit) in DOWN:  # not asked of systemd yet
         return _stopped(agent, now)
-    agent = _enter(agent, Phase.STOPPING, Reason.REQUESTED, now)
+    agent = _enter(agent, Phase.STOPPING, reason, now)
     agent = replace(agent, pending=Pending.STOP, settle_at=None, jobs=frozenset())
     return agent, (StopUnit(agent.name),)
+
+
+def _pause(agent: Agent, now: float) -> Decision:
+    """Return the agent on its way down for a change; what waits to be started stays down."""
+    if agent.then in {Then.REMOVE, Then.PURGE} or agent.pending is Pending.STOP:
+        return agent, ()
+    if agent.phase in LIVE:
+        return _stop(replace(agent, then=Then.NOTHING), now, Reason.CHANGE)
+    return agent, ()
+
+
+def _unpause(agent: Agent, now: float) -> Agent:
+    """Return the agent on its way up again, if it is wanted: the change may mend a failure."""
+    waits = agent.phase not in LIVE and agent.then is Then.NOTHING and not agent.held
+    if not waits or agent.spec.desired is not Desired.RUNNING or not agent.package_present:
+        if agent.reason is Reason.CHANGE and agent.phase is Phase.STOPPED:
+            missing = agent.spec.desired is Desired.RUNNING
+            reason = Reason.PACKAGE_MISSING if missing else Reason.REQUESTED
+            return _enter(agent, Phase.STOPPED, reason, now)
+        return agent
+    return _queue(replace(agent, failures=0), Reason.CHANGE, now)
 
 
 def _stopped(agent: Agent, now: float) -> Decision:
@@ -152,10 +179,11 @@ def _stopped(agent: Agent, now: float) -> Decision:
         agent, pending=Pending.NOTHING, then=Then.NOTHING, settle_at=None, retry_at=None
     )
     wanted = agent.spec.desired is Desired.RUNNING and agent.package_present
-    if then is Then.START or wanted:  # wanted: its package went, and came back meanwhile
+    if (then is Then.START or wanted) and not agent.paused:
+        # wanted, though it was stopped: its package went, and came back meanwhile
         return _queue(agent, Reason.REQUESTED, now), ()
     reason = Reason.REQUESTED if agent.package_present else Reason.PACKAGE_MISSING
-    agent = _enter(agent, Phase.STOPPED, reason, now)
+    agent = _enter(agent, Phase.STOPPED, Reason.CHANGE if agent.paused else reason, now)
     if then in {Then.REMOVE, Then.PURGE}:
         return replace(agent, then=then), (Forget(agent.name, purge=then is Then.PURGE),)
     return agent, ()
@@ -186,7 +214,7 @@ def _up(agent: Agent, seen: Fact, now: float) -> Agent:
     elif seen is not Fact.DEACTIVATING:
         agent = replace(agent, settle_at=None, retry_at=None, foreign_job=False)
     phase = TRANSITIONS[agent.phase][seen]
-    return _enter(agent, phase, _up_reason(agent, seen, phase), now)
+    return _enter(agent, phase, reason_up(agent, seen, phase), now)
 
 
 def _running(agent: Agent) -> Agent:
@@ -203,22 +231,6 @@ def _running(agent: Agent) -> Agent:
         message="",
         jobs=frozenset(),
     )
-
-
-def _up_reason(agent: Agent, seen: Fact, phase: Phase) -> Reason:
-    if seen is Fact.RESTARTING:
-        return Reason.AUTO_RESTART
-    if phase is agent.phase:
-        return agent.reason
-    if phase is Phase.RUNNING:
-        ours = agent.spec.desired is Desired.RUNNING
-        return Reason.READY if ours else Reason.SYSTEMCTL
-    if phase is Phase.RELOADING:
-        return Reason.RELOAD
-    if agent.pending in {Pending.START, Pending.STOP}:
-        return Reason.REQUESTED
-    ends_itself = agent.unit is not None and agent.unit.result != "success"
-    return reason_of(agent.unit) if ends_itself else Reason.SYSTEMCTL
 
 
 def _down(agent: Agent, now: float) -> Decision:
@@ -238,7 +250,8 @@ def _tick(agent: Agent, now: float, policy: Policy) -> Decision:
         if agent.pending is Pending.STOP:
             return _stop(agent, now)  # the one before was refused, or its job replaced
         return _settle(agent, now, policy), ()
-    if agent.retry_at is not None and now >= agent.retry_at and agent.phase is Phase.BACKOFF:
+    due = agent.retry_at is not None and now >= agent.retry_at
+    if due and agent.phase is Phase.BACKOFF and not agent.paused:
         return _queue(agent, Reason.AUTO_RESTART, now), ()
     return agent, ()
 
@@ -250,7 +263,7 @@ def _settle(agent: Agent, now: float, policy: Policy) -> Agent:
     seen = fact(agent.unit)
     if seen not in DOWN:
         return agent
-    if agent.then is Then.START:  # asked for while it went down
+    if agent.then is Then.START and not agent.paused:  # asked for while it went down
         return _queue(replace(agent, foreign_job=False), Reason.REQUESTED, now)
     stopped = agent.foreign_job and (seen is Fact.INACTIVE or agent.phase is Phase.STOPPING)
     if not stopped and (seen is Fact.FAILED or started):
@@ -332,7 +345,7 @@ def _package_seen(agent: Agent, now: float) -> Decision:
         waits = (
             agent.phase in {Phase.STOPPED, Phase.FAILED} and agent.reason is Reason.PACKAGE_MISSING
         )
-        if waits and agent.spec.desired is Desired.RUNNING:
+        if waits and not agent.paused and agent.spec.desired is Desired.RUNNING:
             return _queue(agent, Reason.REQUESTED, now), ()
         return agent, ()
     if agent.phase in LIVE and agent.pending is not Pending.STOP:
@@ -360,7 +373,7 @@ def _resumed(agent: Agent, unit: UnitState | None, now: float) -> Decision:
         return _stopped(agent, now) if fact(unit) in DOWN else _stop(agent, now)
     if fact(unit) not in DOWN:
         return _up(replace(agent, pending=Pending.NOTHING), fact(unit), now), ()
-    if was_starting(agent):
+    if was_starting(agent) and not agent.paused:
         return _queue(
             agent, agent.reason if agent.phase is Phase.STARTING else Reason.BOOT, now
         ), ()

@@ -11,8 +11,9 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from opmas.core.agent import Phase, Reason
+from opmas.core.agent import Desired, Phase, Reason
 from opmas.core.exits import is_config_exit
+from opmas.core.state import Agent, Fact, Pending
 
 if TYPE_CHECKING:
     from opmas.core.unit import UnitState
@@ -71,3 +72,20 @@ def reason_of(unit: UnitState | None) -> Reason:
     if unit is None or unit.result == "success":
         return Reason.UNIT_ERROR  # it was not even started: a dependency, a condition
     return RESULT_REASONS.get(unit.result, Reason.CRASHED)
+
+
+def reason_up(agent: Agent, seen: Fact, phase: Phase) -> Reason:
+    """Return why the agent enters a phase of a unit that is up, or on its way."""
+    if seen is Fact.RESTARTING:
+        return Reason.AUTO_RESTART
+    if phase is agent.phase:
+        return agent.reason
+    if phase is Phase.RUNNING:
+        ours = agent.spec.desired is Desired.RUNNING
+        return Reason.READY if ours else Reason.SYSTEMCTL
+    if phase is Phase.RELOADING:
+        return Reason.RELOAD
+    if agent.pending in {Pending.START, Pending.STOP}:
+        return Reason.REQUESTED
+    ends_itself = agent.unit is not None and agent.unit.result != "success"
+    return reason_of(agent.unit) if ends_itself else Reason.SYSTEMCTL

@@ -71,6 +71,7 @@ class Agent:
     jobs: frozenset[int] = frozenset()  # jobs of ours since the unit was last up or down
     foreign_job: bool = False  # somebody else's job ended while the unit went down
     package_present: bool = True
+    paused: bool = False  # a change needs it down
     reported: Report | None = None
 
     @property
@@ -146,5 +147,6 @@ def health(agent: Agent) -> Report:
 
 def deadline(agent: Agent) -> float | None:
     """Return when the agent wants a `Tick`, or None."""
-    retry_at = agent.retry_at if agent.phase is Phase.BACKOFF else None
+    retries = agent.phase is Phase.BACKOFF and not agent.paused
+    retry_at = agent.retry_at if retries else None
     return min((at for at in (agent.settle_at, retry_at) if at is not None), default=None)

@@ -55,6 +55,8 @@ def booted(agent: Agent, now: float) -> Agent:
         return replace(agent, pending=Pending.NOTHING)
     wanted = agent.spec.desired is Desired.RUNNING
     agent = replace(agent, then=Then.NOTHING, failures=0)
+    if agent.paused:
+        return replace(agent, pending=Pending.NOTHING, phase=Phase.STOPPED, reason=Reason.CHANGE)
     if not wanted:
         return replace(
             agent, pending=Pending.NOTHING, phase=Phase.STOPPED, reason=Reason.REQUESTED

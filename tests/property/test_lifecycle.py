@@ -54,6 +54,10 @@ class Life(RuleBasedStateMachine):
         with contextlib.suppress(TransitionError):  # its package is not there
             self.take(command())
 
+    @rule(event=st.sampled_from([events.Paused, events.Unpaused]))
+    def change_pauses_it_or_lets_it_go(self, event):
+        self.take(event())
+
     @rule(how=st.sampled_from(["ready", "slow", "fails"]), hangs=st.booleans())
     def program_changes(self, how, hangs):
         self.how, self.hangs = how, hangs
@@ -144,7 +148,8 @@ class Life(RuleBasedStateMachine):
         if agent.spec.desired is Desired.RUNNING and not up:
             held = agent.held and agent.reason is Reason.HELD
             ended = agent.phase is Phase.STOPPED and agent.reason is Reason.CLEAN_EXIT
-            assert agent.phase in GIVEN_UP or held or ended or not agent.package_present
+            waits = agent.paused or not agent.package_present
+            assert agent.phase in GIVEN_UP or held or ended or waits
         if agent.spec.desired is Desired.STOPPED and up:
             assert agent.reason is Reason.SYSTEMCTL
         assert not (agent.held and up)
@@ -198,6 +203,7 @@ class Life(RuleBasedStateMachine):
             if isinstance(effect, StartUnit | StopUnit) and self.world.away:
                 self.late.append(events.CallRefused(Reason.UNIT_ERROR, "away", retry=True))
             elif isinstance(effect, StartUnit):
+                assert not self.agent.paused
                 if effect.reset:
                     self.world.reset_failed()
                 self.late.append(events.JobIssued(self.world.start(self.how)))
