@@ -108,6 +108,22 @@ class Fields:
         self.has(key)
         return Fields(self._values.get(key), self.at(key), self.problems)
 
+    def sections(self, key: str, most: int) -> list[Fields]:
+        """Return the fields of each mapping in the list under the key, of at most so many."""
+        if not self.has(key):
+            return []
+        value = self._values[key]
+        if not isinstance(value, list | tuple):
+            self.problems.add(self.at(key), f"must be a list of mappings, not {shown(value)}")
+            return []
+        if len(value) > most:
+            self.problems.add(self.at(key), f"must have at most {most} items, not {len(value)}")
+        path = self.at(key)
+        return [
+            Fields(item, f"{path}[{position}]", self.problems)
+            for position, item in enumerate(value[:most])
+        ]
+
     def refuse(self, key: str, reason: str) -> None:
         """Name a fault of the key when it has a value: it has no meaning here."""
         if self.has(key):

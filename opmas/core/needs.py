@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from opmas.core.capability import CAPABILITIES
-from opmas.core.manifest import Manifest, Network, Proc, Sandbox
+from opmas.core.sandbox import Network, Proc, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    from opmas.core.manifest import Manifest
 
 _NETWORK: Final = {
     Network.OBSERVE: "sees the host's network interfaces and their counters; sends nothing",

@@ -1,0 +1,145 @@
+"""Which values of a configuration are secret: `secret: true` in the package's JSON Schema.
+
+It is an annotation: JSON Schema itself passes over it. A path is keys joined by dots; `[]` is
+any item of a list, `*` any key that the schema does not name. References within the schema
+(`#/...`) are followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from opmas.core.fields import shown, shown_key
+
+KEY: Final = "secret"
+HIDDEN: Final = "(secret)"
+DEPTH: Final = 32  # of a configuration; a schema may refer to itself
+VISITED: Final = 10_000  # subschemas; more than any that a person wrote
+
+# Keywords of the drafts 7 and 2020-12 whose value is a schema, several, or several by name; with
+# the step that they take in a configuration.
+_ONE: Final = {
+    "additionalProperties": ("*",),
+    "unevaluatedProperties": ("*",),
+    "items": ("[]",),
+    "additionalItems": ("[]",),
+    "unevaluatedItems": ("[]",),
+    "contains": ("[]",),
+    "if": (),
+    "then": (),
+    "else": (),
+    "not": (),
+}
+_LIST: Final = {"allOf": (), "anyOf": (), "oneOf": (), "prefixItems": ("[]",), "items": ("[]",)}
+_NAMED: Final = {"patternProperties": ("*",), "dependentSchemas": (), "dependencies": ()}
+_REFERRED: Final = ("$defs", "definitions")
+
+Step = tuple[str, ...]
+
+
+def secret_paths(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the path of every value that the schema calls secret, like `smtp.password`."""
+    return tuple(sorted(_written(steps) for steps in _secrets(schema)))
+
+
+def without_secrets(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration as it may be shown: `(secret)` in the place of each secret."""
+    shown_config = _hidden(dict(config), _secrets(schema))
+    return shown_config if isinstance(shown_config, dict) else {}
+
+
+def secret_problems(schema: Mapping[str, Any], path: str) -> tuple[str, ...]:
+    """Return what is wrong with the `secret:` annotations of the schema, as `path: reason`."""
+    found = []
+    pending: list[tuple[object, str, int]] = [(schema, path, 0)]
+    while pending:
+        node, place, depth = pending.pop()
+        if not isinstance(node, Mapping) or depth > DEPTH:
+            continue
+        reason = _annotation_reason(node) if KEY in node else ""
+        if reason:
+            found.append(f"{place}.{KEY}: {reason}")
+        pending += [(each, f"{place}.{where}", depth + 1) for each, _, where in _below(node)]
+        for shelf in _REFERRED:
+            pending += [
+                (each, f"{place}.{shelf}.{shown_key(str(key))}", depth + 1)
+                for key, each in _items(node.get(shelf))
+            ]
+    return tuple(sorted(found))
+
+
+def _annotation_reason(schema: Mapping[str, Any]) -> str:
+    if not isinstance(schema[KEY], bool):
+        return f"must be true or false, not {shown(schema[KEY])}"
+    if schema[KEY] and schema.get("type") != "string":
+        return "needs type: string beside it: only text can be a secret"
+    return ""
+
+
+def _secrets(schema: Mapping[str, Any]) -> set[Step]:
+    found: set[Step] = set()
+    seen: set[tuple[int, Step]] = set()
+    pending: list[tuple[object, Step]] = [(schema, ())]
+    while pending and len(seen) < VISITED:
+        node, path = pending.pop()
+        if not isinstance(node, Mapping) or (id(node), path) in seen or len(path) > DEPTH:
+            continue
+        seen.add((id(node), path))
+        if node.get(KEY) is True:
+            found.add(path)
+        pending += [(each, (*path, *step)) for each, step, _ in _below(node)]
+        pending.append((_target(schema, node.get("$ref")), path))
+    return found
+
+
+def _below(schema: Mapping[str, Any]) -> Iterator[tuple[object, Step, str]]:
+    """Yield each subschema with its step in a configuration and its place in the schema."""
+    for key, item in _items(schema.get("properties")):
+        yield item, (str(key),), f"properties.{shown_key(str(key))}"
+    for keyword, step in _ONE.items():
+        if keyword in schema:
+            yield schema[keyword], step, keyword
+    for keyword, step in _LIST.items():
+        several = schema.get(keyword)
+        for position, item in enumerate(several if isinstance(several, list | tuple) else ()):
+            yield item, step, f"{keyword}[{position}]"
+    for keyword, step in _NAMED.items():
+        for key, item in _items(schema.get(keyword)):
+            yield item, step, f"{keyword}.{shown_key(str(key))}"
+
+
+def _items(value: object) -> list[tuple[object, object]]:
+    return list(value.items()) if isinstance(value, Mapping) else []
+
+
+def _target(schema: object, reference: object) -> object:
+    """Return what a reference such as `#/$defs/level` leads to, or None."""
+    if not isinstance(reference, str) or not reference.startswith("#"):
+        return None
+    found = schema
+    for part in reference[1:].split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
+
+
+def _written(path: Step) -> str:
+    words = (step if step in {"*", "[]"} else shown_key(step) for step in path)
+    return ".".join(words).replace(".[]", "[]")
+
+
+def _hidden(value: object, secrets: set[Step]) -> object:
+    if () in secrets:
+        return HIDDEN
+    if not secrets:
+        return value
+    if isinstance(value, Mapping):
+        return {
+            key: _hidden(item, {each[1:] for each in secrets if each[0] in {key, "*"}})
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        below = {each[1:] for each in secrets if each[0] == "[]"}
+        return [_hidden(item, below) for item in value]
+    return value
