@@ -32,6 +32,8 @@ STATUS: Final[Mapping[type[OpmasError], HTTPStatus]] = {
     errors.TransitionError: HTTPStatus.CONFLICT,
     errors.GrantError: HTTPStatus.CONFLICT,
     errors.InvalidError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.VersionTakenError: HTTPStatus.CONFLICT,
+    errors.BundleError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.AccessDeniedError: HTTPStatus.FORBIDDEN,
     errors.RequestError: HTTPStatus.BAD_REQUEST,
     errors.BackendError: HTTPStatus.SERVICE_UNAVAILABLE,
