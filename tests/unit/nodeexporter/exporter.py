@@ -1,0 +1,9 @@
+"""The agent's modules, which no import statement can name: their directory has a hyphen."""
+
+from importlib import import_module
+from pathlib import Path
+
+PACKAGE = Path("opmas/agents/node-exporter").resolve()
+
+settings = import_module("opmas.agents.node-exporter.exporter.settings")
+program = import_module("opmas.agents.node-exporter.exporter.program")
