@@ -17,6 +17,7 @@ from opmas.core.manifest import Manifest, parse_manifest
 from opmas.errors import InvalidError
 from opmas.packages.deb import PREFIX, Deb, agent_debs
 from opmas.packages.owner import check_owner
+from opmas.packages.programs import stamp
 from opmas.packages.yamlfile import decode_yaml, read_bounded
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Package:
 
     manifest: Manifest
     directory: str
-    digest: str  # changes with the manifest's text and with the Debian version
+    digest: str  # changes with the manifest's text, the Debian version and the program
     deb: str | None = None
 
     @property
@@ -94,7 +95,8 @@ def _read(path: Path, debs: dict[str, Deb] | None) -> Package | None:
             (f'name: must be "{folder.name}" like its directory, not "{manifest.name}"',),
         )
     version = "" if deb is None else deb.version
-    digest = hashlib.sha256(content + b"\0" + version.encode()).hexdigest()[:16]
+    parts = (content, version.encode(), os.fsencode(stamp(manifest.command)))
+    digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
     return Package(manifest, str(folder), digest, None if deb is None else deb.name)
 
 
