@@ -31,6 +31,7 @@ SECONDS: Final = {
     Size.MINOR: 120.0,
     Size.MAJOR: 300.0,
 }
+DEFAULT_WINDOW: Final = SECONDS[Size.CONFIG]
 MIGRATING: Final = 2.0  # times as long when data is migrated, too
 
 
