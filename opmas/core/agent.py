@@ -18,6 +18,7 @@ from opmas.errors import InvalidError
 UNIT_PREFIX: Final = "opmas-agent@"
 UNIT_SUFFIX: Final = ".service"
 PROBE_PREFIX: Final = "opmas-probe@"
+HOOK_PREFIX: Final = "opmas-hook@"
 
 # One label of a host name (RFC 1123): safe as unit instance, path component, cgroup name, NATS
 # subject token and URL segment, with no escaping in any of them.
@@ -129,9 +130,14 @@ def probe_unit(agent: str) -> str:
     return f"{PROBE_PREFIX}{agent}{UNIT_SUFFIX}"
 
 
+def hook_unit(agent: str) -> str:
+    """Return the systemd unit that migrates the agent's data once."""
+    return f"{HOOK_PREFIX}{agent}{UNIT_SUFFIX}"
+
+
 def is_managed(unit: str) -> bool:
-    """Return whether jobs of the unit concern OPMAS: an agent's, or its health check's."""
-    return agent_name(unit) is not None or unit.startswith(PROBE_PREFIX)
+    """Return whether jobs of the unit concern OPMAS: an agent's, its check's, its migration's."""
+    return agent_name(unit) is not None or unit.startswith((PROBE_PREFIX, HOOK_PREFIX))
 
 
 def check_name(name: object, what: str = "agent name") -> str:

@@ -251,8 +251,7 @@ def _check_together(manifest: Manifest, problems: Problems) -> None:
     for position, name in enumerate(manifest.conflicts):
         if name == manifest.name:
             problems.add(f"conflicts[{position}]", "must not be the package itself")
-    for problem in secret_problems(manifest.schema, "config.schema"):
-        path, _, reason = problem.partition(": ")
+    for path, reason in secret_problems(manifest.schema, "config.schema"):
         problems.add(path, reason)
     _check_health(manifest, problems)
 

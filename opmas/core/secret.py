@@ -49,8 +49,8 @@ def without_secrets(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dic
     return shown_config if isinstance(shown_config, dict) else {}
 
 
-def secret_problems(schema: Mapping[str, Any], path: str) -> tuple[str, ...]:
-    """Return what is wrong with the `secret:` annotations of the schema, as `path: reason`."""
+def secret_problems(schema: Mapping[str, Any], path: str) -> tuple[tuple[str, str], ...]:
+    """Return what is wrong with the schema's `secret:` annotations, as pairs of path and reason."""
     found = []
     pending: list[tuple[object, str, int]] = [(schema, path, 0)]
     while pending:
@@ -59,7 +59,7 @@ def secret_problems(schema: Mapping[str, Any], path: str) -> tuple[str, ...]:
             continue
         reason = _annotation_reason(node) if KEY in node else ""
         if reason:
-            found.append(f"{place}.{KEY}: {reason}")
+            found.append((f"{place}.{KEY}", reason))
         pending += [(each, f"{place}.{where}", depth + 1) for each, _, where in _below(node)]
         for shelf in _REFERRED:
             pending += [

@@ -1,8 +1,8 @@
-"""An agent as systemd sees it: the drop-ins of its unit and of its health check.
+"""An agent as systemd sees it: the drop-ins of its unit, its health check and its migration.
 
 The drop-in says only what is the agent's own: its program, its limits, its timeouts, and the
 parts of the sandbox that its package asks for *and* an admin granted. All else is in the
-templates units/opmas-agent@.service and units/opmas-probe@.service.
+templates opmas-agent@.service, opmas-probe@.service and opmas-hook@.service in units.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from opmas.core.agent import AgentSpec, check_name, unit_name
+from opmas.core.agent import AgentSpec, Limits, check_name, hook_unit, probe_unit, unit_name
 from opmas.core.capability import OPENED
 from opmas.core.limits import effective_limits
-from opmas.core.manifest import HealthCheck, Manifest, Network, Proc, Runtime, Sandbox
+from opmas.core.manifest import HealthCheck, Manifest, Runtime
 from opmas.core.needs import granted_sandbox
+from opmas.core.program import is_function
+from opmas.core.sandbox import Network, Proc, Sandbox
 from opmas.core.unitsyntax import Setting, render_unit
 from opmas.errors import InvalidError
 
@@ -39,6 +41,10 @@ _FAMILIES: Final = {
 }
 
 
+Line = tuple[str, tuple[str, ...]] | tuple[str, tuple[str, ...], str]
+Lines = list[Line]
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where the agent's package, its credential and its interpreter are on this host."""
@@ -52,38 +58,49 @@ class Place:
 def render_dropin(spec: AgentSpec, manifest: Manifest, place: Place) -> str:
     """Return the text of the drop-in of the agent's unit, or raise `InvalidError`."""
     name = check_name(spec.name)
-    limits = effective_limits(spec, manifest)
     timeouts = manifest.timeouts
-    after = [unit_name(check_name(other)) for other in _after(spec, manifest)]
     service: Lines = [
         ("Type", (str(manifest.service),)),
         ("User", (user_name(name),)),
+        *_hook("ExecStartPre", manifest.hooks.check, place),
         ("ExecStart", ()),
         ("ExecStart", agent_command(manifest, place)),
-        ("Environment", (f"CREDENTIALS_DIRECTORY={CREDENTIALS}",)),
-        ("BindReadOnlyPaths", (place.credential_path,), f"{CREDENTIALS}/config.json"),
+        *_hook("ExecStop", manifest.hooks.pre_stop, place),
+        *_credential(place),
         *_python_path(manifest, place),
-        ("MemoryMax", (str(limits.memory_max),)),
-        ("MemoryHigh", (str(limits.memory_high),)),
-        ("TasksMax", (str(limits.tasks_max),)),
-        ("CPUQuota", (f"{limits.cpu_quota}%",)),
-        ("CPUWeight", (str(limits.cpu_weight),)),
+        *_limits(effective_limits(spec, manifest)),
         ("TimeoutStartSec", (str(timeouts.start),)),
         ("TimeoutStopSec", (str(timeouts.stop),)),
         ("WatchdogSec", (str(timeouts.watchdog),)),
         *_widenings(granted_sandbox(manifest.sandbox, spec.grants), _hidden(manifest, place)),
     ]
-    unit = [Setting("Unit", "Description", (_description(name, manifest),))]
-    if after:
-        unit.append(Setting("Unit", "After", tuple(after)))
-    return render_unit(
-        _header(unit_name(name)), [*unit, *(Setting("Service", *each) for each in service)]
-    )
+    unit: Lines = [("Description", (_description(name, manifest),)), *_neighbours(spec, manifest)]
+    return _rendered(unit_name(name), service, unit)
 
 
-def probe_unit_name(agent: str) -> str:
-    """Return the systemd unit that runs the agent's health check."""
-    return f"opmas-probe@{agent}.service"
+def render_hook_dropin(
+    spec: AgentSpec, manifest: Manifest, place: Place, from_version: str, to_version: str
+) -> str:
+    """Return the text of the drop-in of the agent's migration, which the manifest has.
+
+    It has the limits, the sandbox and the configuration of the agent, and knows both versions.
+    """
+    name = check_name(spec.name)
+    if not manifest.hooks.migrate:
+        raise InvalidError(f'cannot render a migration: package "{manifest.name}" has none')
+    service: Lines = [
+        ("User", (user_name(name),)),
+        ("ExecStart", ()),
+        *_hook("ExecStart", manifest.hooks.migrate, place),
+        *_credential(place),
+        ("Environment", (f"OPMAS_FROM_VERSION={from_version}",)),
+        ("Environment", (f"OPMAS_TO_VERSION={to_version}",)),
+        *_python_path(manifest, place),
+        *_limits(effective_limits(spec, manifest)),
+        ("TimeoutStartSec", (str(manifest.timeouts.migrate),)),
+        *_widenings(granted_sandbox(manifest.sandbox, spec.grants), _hidden(manifest, place)),
+    ]
+    return _rendered(hook_unit(name), service)
 
 
 def render_probe_dropin(spec: AgentSpec, manifest: Manifest, place: Place) -> str:
@@ -102,9 +119,7 @@ def render_probe_dropin(spec: AgentSpec, manifest: Manifest, place: Place) -> st
         ("TimeoutStartSec", (str(timeout),)),
         *_widenings(granted_sandbox(manifest.sandbox, spec.grants), _hidden(manifest, place)),
     ]
-    return render_unit(
-        _header(probe_unit_name(name)), [Setting("Service", *each) for each in service]
-    )
+    return _rendered(probe_unit(name), service)
 
 
 def _probe_command(check: HealthCheck, place: Place) -> tuple[str, ...]:
@@ -147,6 +162,12 @@ def _program(command: tuple[str, ...], place: Place) -> tuple[str, ...]:
     return (program, *command[1:])
 
 
+def _rendered(unit: str, service: Lines, section: Lines | None = None) -> str:
+    settings = [Setting("Unit", *each) for each in section or ()]
+    settings += [Setting("Service", *each) for each in service]
+    return render_unit(_header(unit), settings)
+
+
 def _header(unit: str) -> str:
     return (
         f"Written by opmas-manager for {unit}: it is replaced at every change.\n"
@@ -159,12 +180,41 @@ def _description(name: str, manifest: Manifest) -> str:
     return f"OPMAS agent {name}: {manifest.summary} ({manifest.name} {manifest.version})"
 
 
-def _after(spec: AgentSpec, manifest: Manifest) -> list[str]:
-    # a package may name the agent that happens to be this one: no unit is ordered after itself
-    return [name for name in dict.fromkeys((*manifest.after, *spec.after)) if name != spec.name]
+def _neighbours(spec: AgentSpec, manifest: Manifest) -> Iterator[Line]:
+    """Yield what ties the agent to others; who only waits for another is not tied to it."""
+    wants = [each for each in manifest.wants if each not in manifest.requires]
+    ordered = (*manifest.requires, *wants, *manifest.after, *spec.after)
+    for key, agents in (("BindsTo", manifest.requires), ("Wants", wants), ("After", ordered)):
+        # a package may name the agent that happens to be this one: no unit depends on itself
+        others = [check_name(each) for each in dict.fromkeys(agents) if each != spec.name]
+        if others:
+            yield key, tuple(map(unit_name, others))
 
 
-Lines = list[tuple[str, tuple[str, ...]] | tuple[str, tuple[str, ...], str]]
+def _hook(key: str, command: tuple[str, ...], place: Place) -> Lines:
+    if not command:
+        return []
+    if not is_function(command):
+        return [(key, _program(command, place))]
+    hook = (place.python, "-sP", "-m", "opmas.agent.hook", "--path", place.package_dir)
+    return [(key, _program((*hook, *command), place))]
+
+
+def _credential(place: Place) -> Lines:
+    return [
+        ("Environment", (f"CREDENTIALS_DIRECTORY={CREDENTIALS}",)),
+        ("BindReadOnlyPaths", (place.credential_path,), f"{CREDENTIALS}/config.json"),
+    ]
+
+
+def _limits(limits: Limits) -> Lines:
+    return [
+        ("MemoryMax", (str(limits.memory_max),)),
+        ("MemoryHigh", (str(limits.memory_high),)),
+        ("TasksMax", (str(limits.tasks_max),)),
+        ("CPUQuota", (f"{limits.cpu_quota}%",)),
+        ("CPUWeight", (str(limits.cpu_weight),)),
+    ]
 
 
 def _python_path(manifest: Manifest, place: Place) -> Lines:

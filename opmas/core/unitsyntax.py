@@ -40,12 +40,15 @@ KINDS: Final = {
     "AmbientCapabilities": Kind.WORDS,
     "BindPaths": Kind.PATHS,
     "BindReadOnlyPaths": Kind.PATHS,
+    "BindsTo": Kind.WORDS,
     "CPUQuota": Kind.TOKEN,
     "CPUWeight": Kind.TOKEN,
     "CapabilityBoundingSet": Kind.WORDS,
     "Description": Kind.TEXT,
     "Environment": Kind.WORDS,
     "ExecStart": Kind.COMMAND,
+    "ExecStartPre": Kind.COMMAND,
+    "ExecStop": Kind.COMMAND,
     "IPAddressAllow": Kind.WORDS,
     "IPAddressDeny": Kind.WORDS,
     "InaccessiblePaths": Kind.PATHS,
@@ -71,6 +74,7 @@ KINDS: Final = {
     "TimeoutStopSec": Kind.TOKEN,
     "Type": Kind.TOKEN,
     "User": Kind.TOKEN,
+    "Wants": Kind.WORDS,
     "WatchdogSec": Kind.TOKEN,
 }
 
