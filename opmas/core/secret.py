@@ -50,7 +50,7 @@ def without_secrets(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dic
 
 
 def secret_problems(schema: Mapping[str, Any], path: str) -> tuple[tuple[str, str], ...]:
-    """Return what is wrong with the schema's `secret:` annotations, as pairs of path and reason."""
+    """Return what is wrong with the schema's `secret:` annotations, as paths and reasons."""
     found = []
     pending: list[tuple[object, str, int]] = [(schema, path, 0)]
     while pending:
