@@ -13,12 +13,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core.evidence import Watch, dump_watch, load_watch
-from opmas.core.window import DEFAULT_WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-NO_AGENT: Final = ""
 
 
 class Kind(StrEnum):
@@ -133,26 +130,17 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What is to become of the agent: the fields of its specification that are to be set.
-
-    `create_only` is of a change that must find no agent of that name.
-    """
-
-    fields: dict[str, Any] = field(default_factory=dict)
-    create_only: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Change:
-    """One change. `before` and `after` are the specifications of its agent, dumped.
+    """One change. `subject` is agent/NAME or package/NAME, as in events.
 
-    Instants are monotonic, of one boot. `follows` are changes that must be committed first;
+    `wish` is what is to be set in the agent's specification, `before` and `after` are the whole of
+    it, dumped. Instants are monotonic, of one boot. `follows` are changes to be committed first;
     `automatic` ones were asked for by nobody; `watches` is what was gathered for each agent.
     """
 
     id: int
     kind: Kind
+    subject: str
     tasks: tuple[Task, ...]
     agents: tuple[str, ...] = ()
     package: str = ""
@@ -161,22 +149,22 @@ class Change:
     reason: str = ""
     message: str = ""
     facts: tuple[str, ...] = ()
-    wish: Wish = Wish()
+    wish: dict[str, Any] = field(default_factory=dict)
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
-    window: float = DEFAULT_WINDOW
+    window: float = 0.0  # seconds
     watch_until: float | None = None
     follows: tuple[int, ...] = ()
     undo_of: int | None = None
     automatic: bool = False
     was_up: tuple[str, ...] = ()  # of its agents, when it began
+    released: bool = False  # what a revert began with is undone, its agents may go
     watches: dict[str, Watch] = field(default_factory=dict, compare=False)
 
     @property
-    def subject(self) -> str:
-        """What the change is about, as in events: agent/web or package/nap."""
-        single = len(self.agents) == 1 and self.wish.fields or self.kind is Kind.REMOVE
-        return f"agent/{self.agents[0]}" if self.agents and single else f"package/{self.package}"
+    def is_of_agent(self) -> bool:
+        """Whether it changes one agent; else it changes a package for all of its agents."""
+        return self.subject.startswith("agent/")
 
     @property
     def is_final(self) -> bool:
@@ -195,7 +183,6 @@ def dump_change(change: Change) -> dict[str, Any]:
         **{name: list(getattr(change, name)) for name in _LISTS},
         "kind": str(change.kind),
         "state": str(change.state),
-        "wish": {"fields": change.wish.fields, "create_only": change.wish.create_only},
         "tasks": [
             {"name": str(t.name), "state": str(t.state), "message": t.message, "params": t.params}
             for t in change.tasks
@@ -206,12 +193,12 @@ def dump_change(change: Change) -> dict[str, Any]:
 
 def load_change(saved: Mapping[str, Any]) -> Change:
     """Return the change that was saved."""
+    lists: dict[str, Any] = {name: tuple(saved[name]) for name in _LISTS}
     return Change(
         **{name: saved[name] for name in _PLAIN},
-        **{name: tuple(saved[name]) for name in _LISTS},
+        **lists,
         kind=Kind(saved["kind"]),
         state=ChangeState(saved["state"]),
-        wish=Wish(**saved["wish"]),
         tasks=tuple(
             Task(TaskName(t["name"]), TaskState(t["state"]), t["message"], t["params"])
             for t in saved["tasks"]
@@ -221,7 +208,7 @@ def load_change(saved: Mapping[str, Any]) -> Change:
 
 
 _PLAIN: Final = (
-    "id", "package", "author", "reason", "message", "before", "after", "window", "watch_until",
-    "undo_of", "automatic",
+    "id", "subject", "package", "author", "reason", "message", "wish", "before", "after", "window",
+    "watch_until", "undo_of", "automatic", "released",
 )  # fmt: skip
 _LISTS: Final = ("agents", "facts", "follows", "was_up")

@@ -171,6 +171,29 @@ class Announce:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """Read what the change's agents use, before anything is done to them."""
+
+    change: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunTask:
+    """Do a task of a change, or take it back; what came of it is told to the engine."""
+
+    change: int
+    task: int
+    undo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tidy:
+    """The change has ended: its copies and files are not needed any more."""
+
+    change: int
+
+
+@dataclass(frozen=True, slots=True)
 class ApplyLimits:
     """Set the agent's limits on its running unit."""
 
@@ -184,4 +207,15 @@ class SendConfig:
     agent: str
 
 
-Effect = Prepare | StartUnit | StopUnit | Forget | Announce | ApplyLimits | SendConfig
+Effect = (
+    Prepare
+    | StartUnit
+    | StopUnit
+    | Forget
+    | Announce
+    | ApplyLimits
+    | SendConfig
+    | Measure
+    | RunTask
+    | Tidy
+)

@@ -21,16 +21,28 @@ from opmas.errors import AgentExistsError, InvalidError, TransitionError, Unknow
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from opmas.core.change import Change
     from opmas.core.events import Effect, Event
+    from opmas.core.knownbad import Bad
 
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """The agents of the host by name; at most `concurrency` of them are started at a time."""
+    """The agents of the host by name; at most `concurrency` of them are started at a time.
+
+    `changes` are those under way and the last ended ones, `bad` is what was undone, by
+    `knownbad.key`, `holds` names packages that stay as they are. `utc_offset` turns the machine's
+    monotonic time into seconds since 1970.
+    """
 
     agents: Mapping[str, Agent] = field(default_factory=dict)
     concurrency: int = 8
     policy: Policy = field(default_factory=Policy)
+    changes: Mapping[int, Change] = field(default_factory=dict)
+    last_change: int = 0
+    bad: Mapping[str, Bad] = field(default_factory=dict)
+    holds: frozenset[str] = frozenset()
+    utc_offset: float = field(default=0.0, compare=False)
 
     def get(self, name: str) -> Agent:
         """Return the agent of that name, or raise `UnknownAgentError`."""
@@ -133,7 +145,7 @@ def _create(roster: Roster, spec: AgentSpec, now: float) -> Decision:
 def _change(roster: Roster, known: Agent, spec: AgentSpec, now: float) -> Decision:
     changed = [
         name
-        for name in ("package", "desired", "config", "limits", "grants", "after")
+        for name in ("package", "version", "desired", "config", "limits", "grants", "after")
         if getattr(spec, name) != getattr(known.spec, name)
     ]
     if not changed:
@@ -147,7 +159,9 @@ def _change(roster: Roster, known: Agent, spec: AgentSpec, now: float) -> Decisi
     if "limits" in changed:
         effects.append(ApplyLimits(spec.name))
     agent = replace(known, spec=spec)
-    if "package" in changed:  # whoever asked has looked that the new one is there
+    if (
+        "package" in changed or "version" in changed
+    ):  # whoever asked has looked that the new one is there
         agent, more = decide(agent, PackageSeen(present=True), now, roster.policy)
         effects.extend(more)
     if "desired" in changed:

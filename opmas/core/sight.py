@@ -1,0 +1,60 @@
+"""One look at an agent for the judgement of a change: its state here, its figures from outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from opmas.core.agent import Health
+from opmas.core.evidence import Sighting
+from opmas.core.exits import code_name
+from opmas.core.state import health
+
+if TYPE_CHECKING:
+    from opmas.core.state import Agent
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the kernel and the agent's own events say of it; None where nobody does."""
+
+    cpu_seconds: float | None = None
+    memory_bytes: int | None = None
+    memory_max: int | None = None
+    oom_kills: int = 0
+    throttled: int = 0
+    errors: int = 0
+    progress: int | None = None
+
+
+NO_FIGURES = Figures()
+
+
+def sight(agent: Agent, now: float, figures: Figures = NO_FIGURES) -> Sighting:
+    """Return what is known of the agent at this instant."""
+    report = health(agent)
+    unit, last = agent.unit, agent.last_exit
+    return Sighting(
+        at=now,
+        phase=agent.phase,
+        reason=agent.reason,
+        health=report.status,
+        since=agent.since,
+        codes=tuple(c.code for c in report.checks if c.status is not Health.HEALTHY),
+        desired=agent.spec.desired,
+        held=agent.held,
+        restarts=0 if unit is None else unit.n_restarts,
+        failures=agent.failures,
+        invocation="" if unit is None else unit.invocation_id,
+        exit_at=0.0 if last is None else last.exec_main_exit_at,
+        exit_code="" if last is None else code_name(last),
+        exit_status=None if last is None else last.exec_main_status,
+        result="" if last is None else last.result,
+        cpu_seconds=figures.cpu_seconds,
+        memory_bytes=figures.memory_bytes,
+        memory_max=figures.memory_max,
+        oom_kills=figures.oom_kills,
+        throttled=figures.throttled,
+        errors=figures.errors,
+        progress=figures.progress,
+    )

@@ -1,0 +1,150 @@
+"""The watch window of a change: what is seen of its agents, judged until it is kept or undone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from opmas.core.agent import Desired, Health, Phase
+from opmas.core.change import Change, ChangeState, TaskName, TaskState
+from opmas.core.changes import enter, mark, marked, under_way, with_change
+from opmas.core.events import Tidy
+from opmas.core.evidence import Surroundings, baseline, begin, take
+from opmas.core.reverting import begin_revert
+from opmas.core.sight import sight
+from opmas.core.state import health
+from opmas.core.verdict import Decision, Verdict, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opmas.core.changes import Step
+    from opmas.core.evidence import Sighting
+    from opmas.core.roster import Roster
+    from opmas.core.state import Agent
+
+UP = frozenset({Phase.RUNNING, Phase.RELOADING})
+
+
+def measured(roster: Roster, id_: int, sightings: Mapping[str, Sighting]) -> Roster:
+    """Return the roster with what the change's agents used before anything was done to them."""
+    change = roster.changes.get(id_)
+    if change is None or change.state is not ChangeState.APPLYING:
+        return roster
+    measured_ = {name: begin(baseline(seen), seen) for name, seen in sightings.items()}
+    return with_change(roster, replace(change, watches={**change.watches, **measured_}))
+
+
+def begin_watch(roster: Roster, change: Change, position: int, now: float) -> Step:
+    """Begin the window: an exit when the agent was stopped is not held against the change."""
+    task = change.tasks[position]
+    if change.window <= 0:
+        return mark(roster, change, position, marked(task, TaskState.SKIPPED, "no window"))
+    roster, effects = mark(roster, change, position, marked(task, TaskState.DOING))
+    watches = {
+        name: begin(watch_.baseline, sight(roster.agents[name], now))
+        for name, watch_ in change.watches.items()
+        if name in roster.agents
+    }
+    change = replace(roster.changes[change.id], watches=watches, watch_until=None)
+    roster, more = enter(roster, change, ChangeState.WATCHING)
+    return roster, (*effects, *more)
+
+
+def watch(roster: Roster, change: Change) -> Step:
+    """End the watch early: nobody is to be watched, or somebody waits and all is well."""
+    watched = _watched(roster, change)
+    if not watched:
+        message = "its agents are not wanted running: there is nothing to watch"
+        return _keep(roster, change, "not-running", message, ())
+    hurry = any(
+        c.id > change.id and not c.automatic and set(c.agents) & set(change.agents)
+        for c in under_way(roster)
+    )
+    if hurry and all(_is_well(a) for a in watched):
+        message = "its agents were well when the next change came"
+        return _keep(roster, change, "next-change", message, ())
+    return roster, ()
+
+
+def sighted(
+    roster: Roster,
+    id_: int,
+    sightings: Mapping[str, Sighting],
+    around: Mapping[str, Surroundings],
+    now: float,
+) -> Step:
+    """Judge the change by what is seen of its agents now."""
+    change = roster.changes.get(id_)
+    if change is None or change.state is not ChangeState.WATCHING:
+        return roster, ()
+    until = change.watch_until
+    if until is None and all(a.phase in UP for a in _watched(roster, change)):
+        until = now + change.window
+    elapsed = 0.0 if until is None else change.window - (until - now)
+    watches = {
+        name: take(watch_, sightings[name], around.get(name))
+        for name, watch_ in change.watches.items()
+        if name in sightings
+    }
+    verdicts = {
+        name: judge(
+            watch_, sightings[name], around.get(name, Surroundings()),
+            elapsed=elapsed, window=change.window,
+        )
+        for name, watch_ in watches.items()
+    }  # fmt: skip
+    if watches:
+        change = replace(change, watches={**change.watches, **watches}, watch_until=until)
+        roster = with_change(roster, change)
+    return _conclude(roster, change, verdicts, now)
+
+
+def _conclude(roster: Roster, change: Change, verdicts: Mapping[str, Verdict], now: float) -> Step:
+    for name, verdict in verdicts.items():
+        if verdict.decision is Decision.UNDO:
+            message = f'agent "{name}": {verdict.sentence}'
+            return begin_revert(roster, change, str(verdict.cause), message, verdict.facts, now)
+    if any(v.decision is Decision.WATCH for v in verdicts.values()):
+        return roster, ()
+    told = next((v for v in verdicts.values() if v.cause is not None), None)
+    if told is None:
+        return _keep(roster, change, "well", "its agents do as well as before", ())
+    return _keep(roster, change, str(told.cause), told.sentence, told.facts)
+
+
+def _keep(
+    roster: Roster, change: Change, reason: str, message: str, facts: tuple[str, ...]
+) -> Step:
+    position = next(i for i, t in enumerate(change.tasks) if t.name is TaskName.WATCH)
+    roster, effects = mark(
+        roster, change, position, marked(change.tasks[position], TaskState.DONE)
+    )
+    roster, more = commit(roster, roster.changes[change.id], reason, message, facts)
+    return roster, (*effects, *more)
+
+
+def commit(
+    roster: Roster,
+    change: Change,
+    reason: str = "done",
+    message: str = "",
+    facts: tuple[str, ...] = (),
+) -> Step:
+    """Return the roster with the change kept."""
+    roster, effects = enter(
+        roster, change, ChangeState.COMMITTED, reason=reason, message=message, facts=facts
+    )
+    return roster, (*effects, Tidy(change.id))
+
+
+def _watched(roster: Roster, change: Change) -> list[Agent]:
+    agents = [roster.agents[name] for name in change.agents if name in roster.agents]
+    return [a for a in agents if a.spec.desired is Desired.RUNNING and not a.held]
+
+
+def _is_well(agent: Agent) -> bool:
+    return agent.phase is Phase.RUNNING and health(agent).status in {
+        Health.HEALTHY,
+        Health.UNKNOWN,
+    }
