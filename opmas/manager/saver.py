@@ -10,13 +10,16 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from opmas.core.change import dump_change
 from opmas.core.condition import dump_condition, dump_spec
+from opmas.core.knownbad import dump_bad
 from opmas.errors import StoreError
-from opmas.store.rows import AgentRow, Batch, ConfigRow, NewEvent, StoredEvent
+from opmas.store.rows import AgentRow, Batch, ChangeRow, ConfigRow, NewEvent, StoredEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from opmas.core.change import Change
     from opmas.core.roster import Roster
     from opmas.core.state import Agent
     from opmas.manager.database import Databases
@@ -34,12 +37,28 @@ class Record:
     updated_at: str
 
 
+@dataclass(frozen=True, slots=True)
+class Stamps:
+    """When a change was made, last went on and ended; RFC 3339. `serial` counts its steps."""
+
+    created_at: str
+    updated_at: str
+    ended_at: str | None = None
+    serial: int = 1
+
+
 class Saver:
     """Keeps the records, and saves what a step changed."""
 
-    def __init__(self, databases: Databases, records: Mapping[str, Record]) -> None:
+    def __init__(
+        self,
+        databases: Databases,
+        records: Mapping[str, Record],
+        stamps: Mapping[int, Stamps] | None = None,
+    ) -> None:
         self._databases = databases
         self.records = dict(records)
+        self.stamps = dict(stamps or {})
         self._backlog: deque[NewEvent] = deque(maxlen=BACKLOG)
         self._removed: set[str] = set()  # agents that the database still has
         self._behind = False  # the database misses something: save all of it next time
@@ -60,12 +79,14 @@ class Saver:
 
         Raises `StoreError`, with nothing changed here, when the disk does not take it.
         """
-        records = self._advance(before, after, self._now(events))
+        now = self._now(events)
+        records, stamps = self._advance(before, after, now), self._stamped(before, after, now)
         batch = self._batch(before, after, records, events, author)
+        batch = replace(batch, **self._about_changes(before, after, stamps))
         if not batch and not self._behind:
             return []
         stored = self._write(batch)
-        self.records = records
+        self.records, self.stamps = records, stamps
         self._behind = False
         self._backlog.clear()
         self._removed.clear()
@@ -74,7 +95,9 @@ class Saver:
     def postpone(self, before: Roster, after: Roster, events: Iterable[NewEvent]) -> None:
         """Keep in memory what could not be saved."""
         events = list(events)
-        self.records = self._advance(before, after, self._now(events))
+        now = self._now(events)
+        self.records = self._advance(before, after, now)
+        self.stamps = self._stamped(before, after, now)
         self._backlog.extend(events)
         self._removed |= before.agents.keys() - after.agents.keys()
         self._behind = True
@@ -107,6 +130,36 @@ class Saver:
                     updated_at=at,
                 )
         return records
+
+    def _stamped(self, before: Roster, after: Roster, at: str) -> dict[int, Stamps]:
+        stamps = {id_: s for id_, s in self.stamps.items() if id_ in after.changes}
+        for id_, change in after.changes.items():
+            old = before.changes.get(id_)
+            if old is change or old == change:
+                continue
+            stamp = stamps.get(id_)
+            ended = at if change.is_final else None
+            if stamp is None:
+                stamps[id_] = Stamps(at, at, ended)
+            else:
+                stamps[id_] = Stamps(stamp.created_at, at, ended, stamp.serial + 1)
+        return stamps
+
+    def _about_changes(
+        self, before: Roster, after: Roster, stamps: Mapping[int, Stamps]
+    ) -> dict[str, Any]:
+        everything = self._behind
+        changed = [
+            c
+            for id_, c in after.changes.items()
+            if everything or ((old := before.changes.get(id_)) is not c and old != c)
+        ]
+        bad = {key: dump_bad(each) for key, each in after.bad.items()}
+        return {
+            "changes": tuple(_change_row(c, stamps[c.id]) for c in changed),
+            "bad": bad if everything or before.bad != after.bad else None,
+            "holds": after.holds if everything or before.holds != after.holds else None,
+        }
 
     def _batch(
         self,
@@ -153,6 +206,19 @@ def _row(agent: Agent, record: Record) -> AgentRow:
         revision=record.revision,
         created_at=record.created_at,
         updated_at=record.updated_at,
+    )
+
+
+def _change_row(change: Change, stamps: Stamps) -> ChangeRow:
+    return ChangeRow(
+        id=change.id,
+        state=str(change.state),
+        package=change.package,
+        agents=change.agents,
+        document=dump_change(change),
+        created_at=stamps.created_at,
+        updated_at=stamps.updated_at,
+        ended_at=stamps.ended_at,
     )
 
 

@@ -11,9 +11,10 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from opmas.core import engine
 from opmas.core import roster as rosters
 from opmas.core.events import Announce, Tick, Turn
 from opmas.errors import StoreError
@@ -155,7 +156,9 @@ class Writer:
                 return
             self._problems.report("database-unavailable", error.message)
             self._refuse(items, error)
-            after, effects = self._decide([i for i in items if i.answer is None], now)
+            # facts are taken in; no change goes a step further that cannot be saved
+            items = [i for i in items if i.answer is None]
+            after, effects = self._decide(items, now, advance=False)
             self.saver.postpone(before, after, self._news(effects))
             stored = []
         else:
@@ -180,8 +183,26 @@ class Writer:
         logger.error("a step cannot be saved, it is left out", exc_info=error)
         self._refuse(items, error)
 
-    def _decide(self, items: list[_Item], now: float) -> tuple[Roster, list[Effect]]:
-        roster = self.roster
+    def _decide(
+        self, items: list[_Item], now: float, *, advance: bool = True
+    ) -> tuple[Roster, list[Effect]]:
+        roster = replace(self.roster, utc_offset=self._clock.utc().timestamp() - now)
+        roster, effects = self._take_steps(roster, items, now)
+        for name in rosters.due(roster, now):
+            roster, more = rosters.step(roster, name, Tick(), now)
+            effects.extend(more)
+        if advance:
+            roster, more = engine.advance(roster, now)
+            effects.extend(more)
+        while names := rosters.turns(roster):
+            for name in names:
+                turn = Turn(self._digest(roster.agents[name].spec))
+                roster, more = rosters.step(roster, name, turn, now)
+                effects.extend(more)
+        return roster, effects
+
+    @staticmethod
+    def _take_steps(roster: Roster, items: list[_Item], now: float) -> tuple[Roster, list[Effect]]:
         effects: list[Effect] = []
         for item in items:
             try:
@@ -193,14 +214,6 @@ class Writer:
                     item.answer.set_exception(error)
                 continue
             effects.extend(more)
-        for name in rosters.due(roster, now):
-            roster, more = rosters.step(roster, name, Tick(), now)
-            effects.extend(more)
-        while names := rosters.turns(roster):
-            for name in names:
-                turn = Turn(self._digest(roster.agents[name].spec))
-                roster, more = rosters.step(roster, name, turn, now)
-                effects.extend(more)
         return roster, effects
 
     def _news(self, effects: Iterable[Effect]) -> list[NewEvent]:

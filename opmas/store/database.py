@@ -12,8 +12,17 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from opmas.errors import DamagedError, StoreError
+from opmas.store import changes
 from opmas.store.migrations import migrate
-from opmas.store.rows import AgentRow, Batch, ConfigRow, Query, StoredEvent
+from opmas.store.rows import (
+    AgentRow,
+    Batch,
+    ChangeQuery,
+    ChangeRow,
+    ConfigRow,
+    Query,
+    StoredEvent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +53,7 @@ class Database:
     def _prepare(self) -> None:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute("PRAGMA foreign_keys = ON")
         self._connection.execute("PRAGMA cache_size = -1024")  # KiB; the event log is read rarely
         problems = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if problems != "ok":
@@ -90,6 +100,7 @@ class Database:
                 "INSERT OR REPLACE INTO configs VALUES (:agent, :version, :config, :author, :at)",
                 {**asdict(config), "config": _dump(config.config)},
             )
+        changes.write(self._connection, batch)
         if batch.packages is not None:
             run("DELETE FROM packages")
             rows = [(name, *seen) for name, seen in batch.packages.items()]
@@ -120,6 +131,31 @@ class Database:
         """Return the packages as last seen: name -> (version, digest)."""
         with _translated("read"):
             return {r[0]: (r[1], r[2]) for r in self._connection.execute("SELECT * FROM packages")}
+
+    def changes(self, query: ChangeQuery) -> list[ChangeRow]:
+        """Return the changes that match, the newest first."""
+        with _translated("read"):
+            return changes.read(self._connection, query)
+
+    def change(self, id_: int) -> ChangeRow | None:
+        """Return the change of that number, or None."""
+        with _translated("read"):
+            return changes.read_one(self._connection, id_)
+
+    def bad(self) -> dict[str, dict[str, Any]]:
+        """Return what was undone, by its key."""
+        with _translated("read"):
+            return {r[0]: json.loads(r[1]) for r in self._connection.execute("SELECT * FROM bad")}
+
+    def holds(self) -> frozenset[str]:
+        """Return the packages that are held."""
+        with _translated("read"):
+            return frozenset(r[0] for r in self._connection.execute("SELECT * FROM holds"))
+
+    def prune_changes(self, keep: int) -> int:
+        """Delete all ended changes but the newest `keep`, and return how many went."""
+        with _translated("save"):
+            return changes.prune(self._connection, keep)
 
     def events(self, query: Query) -> list[StoredEvent]:
         """Return the events that match, ascending: the first after a point, or the newest."""

@@ -52,6 +52,32 @@ class StoredEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """One change as saved; times are RFC 3339 in UTC, `ended_at` is None while it is under way."""
+
+    id: int
+    state: str
+    package: str
+    agents: tuple[str, ...]
+    document: dict[str, Any]
+    created_at: str
+    updated_at: str
+    ended_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeQuery:
+    """Which changes: of an agent, of a package, in a state, under way, older than a number."""
+
+    agent: str | None = None
+    package: str | None = None
+    state: str | None = None
+    active: bool | None = None
+    before: int | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What is saved together: all of it, or nothing."""
 
@@ -60,11 +86,14 @@ class Batch:
     configs: tuple[ConfigRow, ...] = ()
     events: tuple[NewEvent, ...] = ()
     packages: dict[str, tuple[str, str]] | None = None  # name -> (version, digest); replaces all
+    changes: tuple[ChangeRow, ...] = ()
+    bad: dict[str, dict[str, Any]] | None = None  # by key; replaces all
+    holds: frozenset[str] | None = None  # replaces all
 
     def __bool__(self) -> bool:
-        return bool(
-            self.agents or self.removed or self.configs or self.events or self.packages is not None
-        )
+        lists = (self.agents, self.removed, self.configs, self.events, self.changes)
+        replaced = (self.packages, self.bad, self.holds)
+        return any(lists) or any(each is not None for each in replaced)
 
 
 @dataclass(frozen=True, slots=True)
