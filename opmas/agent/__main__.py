@@ -6,7 +6,8 @@ import os
 import sys
 
 from opmas.agent.base import BaseAgent
-from opmas.agent.errors import EXIT_BUG
+from opmas.agent.entry import EntryError, load_entry
+from opmas.agent.errors import EXIT_BUG, EXIT_FATAL
 from opmas.agent.journal import log_to
 from opmas.agent.process import refuse_start, run_process
 
@@ -18,7 +19,8 @@ serves to try an agent:
 
     OPMAS_AGENT_CONFIG=config.json python3 -m opmas.agent --path . web:Web
 
-  --path DIR     the agent package's directory, where the module is looked for first
+  --path DIR     the agent package's directory, where the module is looked for first;
+                 then in DIR/.opmas/site, where the libraries installed with it are
   module:Class   the agent's class, as `entry:` in its agent.yaml
 
 environment:
@@ -50,28 +52,14 @@ def _run(path: str, entry: str) -> int:
 
 
 def _found(path: str, entry: str) -> type[BaseAgent] | int:
-    module_name, _, class_name = entry.partition(":")
-    if path:
-        if not os.path.isdir(path):  # noqa: PTH112 - pathlib costs 0.5 MB
-            return refuse_start(f"cannot run {entry}: {path} is no directory")
-        sys.path.insert(0, path)
     try:
-        __import__(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (module_name + ".").startswith(error.name + "."):
-            return refuse_start(f"cannot run {entry}: no module {error.name!r} in {path or '.'}")
-        return _broken(entry, error)
-    except Exception as error:  # noqa: BLE001 - whatever the author's module raises ends here
-        return _broken(entry, error)
-    cls = getattr(sys.modules[module_name], class_name, None)
+        cls = load_entry(path, entry)
+    except EntryError as error:
+        return refuse_start(str(error), EXIT_BUG if error.bug else EXIT_FATAL, error.bug)
     if not (isinstance(cls, type) and issubclass(cls, BaseAgent)):
+        class_name = entry.partition(":")[2]
         return refuse_start(f"cannot run {entry}: {class_name!r} is no subclass of BaseAgent")
     return cls
-
-
-def _broken(entry: str, error: Exception) -> int:
-    what = f"cannot import {entry}: {type(error).__name__}: {error}"
-    return refuse_start(what, EXIT_BUG, error)
 
 
 if __name__ == "__main__":

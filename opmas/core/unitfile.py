@@ -33,6 +33,8 @@ TEMPORARY: Final = ("/tmp/", "/var/tmp/")  # noqa: S108 - the names of what Priv
 CREDENTIALS: Final = "/run/opmas-credentials"
 USER_LENGTH: Final = 31  # of a user's name, systemd's strict rule
 
+# The host's mounts too: an agent's own table has everything read-only, and homes that are empty.
+HOST_FIGURES: Final = "/run/opmas-host"
 _FAMILIES: Final = {
     Network.NONE: (),
     Network.OBSERVE: ("AF_NETLINK",),
@@ -47,12 +49,21 @@ Lines = list[Line]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the agent's package, its credential and its interpreter are on this host."""
+    """Where the agent's package, its credential and its interpreter are on this host.
+
+    The credential is STATE/agents/NAME/config.json; a package below STATE, which is root's alone,
+    is shown to the agent where it is.
+    """
 
     package_dir: str
     credential_path: str
     python: str = "/usr/bin/python3"
     pythonpath: str | None = None
+
+    @property
+    def state_dir(self) -> str:
+        """The manager's state directory, with a "/" at its end."""
+        return self.credential_path.rsplit("/", 3)[0] + "/"
 
 
 def render_dropin(spec: AgentSpec, manifest: Manifest, place: Place) -> str:
@@ -72,7 +83,7 @@ def render_dropin(spec: AgentSpec, manifest: Manifest, place: Place) -> str:
         ("TimeoutStartSec", (str(timeouts.start),)),
         ("TimeoutStopSec", (str(timeouts.stop),)),
         ("WatchdogSec", (str(timeouts.watchdog),)),
-        *_widenings(granted_sandbox(manifest.sandbox, spec.grants), _hidden(manifest, place)),
+        *_widenings(spec, manifest, place),
     ]
     unit: Lines = [("Description", (_description(name, manifest),)), *_neighbours(spec, manifest)]
     return _rendered(unit_name(name), service, unit)
@@ -98,7 +109,7 @@ def render_hook_dropin(
         *_python_path(manifest, place),
         *_limits(effective_limits(spec, manifest)),
         ("TimeoutStartSec", (str(manifest.timeouts.migrate),)),
-        *_widenings(granted_sandbox(manifest.sandbox, spec.grants), _hidden(manifest, place)),
+        *_widenings(spec, manifest, place),
     ]
     return _rendered(hook_unit(name), service)
 
@@ -117,7 +128,7 @@ def render_probe_dropin(spec: AgentSpec, manifest: Manifest, place: Place) -> st
         ("ExecStart", _probe_command(check, place)),
         *([] if check.command else _environment(place)),
         ("TimeoutStartSec", (str(timeout),)),
-        *_widenings(granted_sandbox(manifest.sandbox, spec.grants), _hidden(manifest, place)),
+        *_widenings(spec, manifest, place),
     ]
     return _rendered(probe_unit(name), service)
 
@@ -181,10 +192,13 @@ def _description(name: str, manifest: Manifest) -> str:
 
 
 def _neighbours(spec: AgentSpec, manifest: Manifest) -> Iterator[Line]:
-    """Yield what ties the agent to others; who only waits for another is not tied to it."""
-    wants = [each for each in manifest.wants if each not in manifest.requires]
-    ordered = (*manifest.requires, *wants, *manifest.after, *spec.after)
-    for key, agents in (("BindsTo", manifest.requires), ("Wants", wants), ("After", ordered)):
+    """Yield what ties the agent to others.
+
+    No Wants=: each restart of a crashed agent would start what it wants, also when an admin
+    stopped that. The manager starts what is wanted; here it is only waited for.
+    """
+    ordered = (*manifest.requires, *manifest.wants, *manifest.after, *spec.after)
+    for key, agents in (("BindsTo", manifest.requires), ("After", ordered)):
         # a package may name the agent that happens to be this one: no unit depends on itself
         others = [check_name(each) for each in dict.fromkeys(agents) if each != spec.name]
         if others:
@@ -225,26 +239,38 @@ def _environment(place: Place) -> Lines:
     return [("Environment", (f"PYTHONPATH={place.pythonpath}",))] if place.pythonpath else []
 
 
-def _hidden(manifest: Manifest, place: Place) -> tuple[str, ...]:
-    """Return the directories of the agent's own code that ProtectHome= would hide."""
+def _code(manifest: Manifest, place: Place) -> tuple[str, ...]:
+    """Return the directories of the agent's own code that it would not see by itself."""
     paths = [place.package_dir]
     if place.pythonpath and manifest.runtime is Runtime.PYTHON:
         paths += place.pythonpath.split(":")
-    return tuple(path for path in dict.fromkeys(paths) if path.startswith(HOMES))
+    return tuple(p for p in dict.fromkeys(paths) if p.startswith((*HOMES, *_root_only(place))))
 
 
-def _widenings(sandbox: Sandbox, code: tuple[str, ...]) -> Lines:
+_HOST_FIGURES: Final[Lines] = [
+    ("ProcSubset", ("all",)),
+    ("BindReadOnlyPaths", ("-/proc/1/mounts",), f"{HOST_FIGURES}/mounts"),
+    ("BindReadOnlyPaths", ("-/proc/1/mountinfo",), f"{HOST_FIGURES}/mountinfo"),
+]
+
+
+def _root_only(place: Place) -> tuple[str, ...]:
+    return (place.state_dir,) if len(place.state_dir) > 1 else ()
+
+
+def _widenings(spec: AgentSpec, manifest: Manifest, place: Place) -> Lines:
+    sandbox = granted_sandbox(manifest.sandbox, spec.grants)
     return [
         *_network(sandbox.network),
-        *([("ProcSubset", ("all",))] if sandbox.proc is Proc.HOST else []),
+        *(_HOST_FIGURES if sandbox.proc is Proc.HOST else ()),
         *([("InaccessiblePaths", ())] if sandbox.bus else []),
-        *_paths(sandbox, code),
+        *_paths(sandbox, _code(manifest, place), _root_only(place)),
         *_capabilities(sandbox.capabilities),
         *([("SupplementaryGroups", sandbox.groups)] if sandbox.groups else []),
     ]
 
 
-def _network(network: Network) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _network(network: Network) -> Iterator[Line]:
     if network is Network.NONE:
         return
     yield "PrivateNetwork", ("no",)
@@ -255,12 +281,16 @@ def _network(network: Network) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield "IPAddressDeny", ()
 
 
-def _paths(sandbox: Sandbox, code: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _paths(sandbox: Sandbox, code: tuple[str, ...], root_only: tuple[str, ...]) -> Iterator[Line]:
     # an empty file system in the place of the homes can hold what is bound into it; by itself
     # ProtectHome=tmpfs can be written to on 252, and its /root cannot be entered on 257
+    emptied: tuple[str, ...] = ()
     if any(path.startswith(HOMES) for path in (*sandbox.read, *sandbox.write, *code)):
         yield "ProtectHome", ("tmpfs",)
-        yield "TemporaryFileSystem", tuple(f"{home[:-1]}:ro,mode=0755" for home in HOMES)
+        emptied += HOMES
+    emptied += tuple(top for top in root_only if any(path.startswith(top) for path in code))
+    if emptied:
+        yield "TemporaryFileSystem", tuple(f"{top[:-1]}:ro,mode=0755" for top in emptied)
     # "-": a path that isn't there yet doesn't keep the agent from starting
     for path in (*code, *sandbox.read):
         yield "BindReadOnlyPaths", (f"-{path}",)
@@ -269,7 +299,7 @@ def _paths(sandbox: Sandbox, code: tuple[str, ...]) -> Iterator[tuple[str, tuple
         yield "BindPaths" if hidden else "ReadWritePaths", (f"-{path}",)
 
 
-def _capabilities(names: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _capabilities(names: tuple[str, ...]) -> Iterator[Line]:
     if not names:
         return
     yield "CapabilityBoundingSet", names

@@ -74,7 +74,6 @@ KINDS: Final = {
     "TimeoutStopSec": Kind.TOKEN,
     "Type": Kind.TOKEN,
     "User": Kind.TOKEN,
-    "Wants": Kind.WORDS,
     "WatchdogSec": Kind.TOKEN,
 }
 
