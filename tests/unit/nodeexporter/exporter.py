@@ -7,3 +7,4 @@ PACKAGE = Path("opmas/agents/node-exporter").resolve()
 
 settings = import_module("opmas.agents.node-exporter.exporter.settings")
 program = import_module("opmas.agents.node-exporter.exporter.program")
+host_view = import_module("opmas.agents.node-exporter.exporter.host_view")

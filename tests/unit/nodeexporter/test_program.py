@@ -35,18 +35,17 @@ def test_a_program_that_is_not_there_is_an_error_of_the_system(tmp_path):
         program.collectors_of(str(tmp_path / "none"))
 
 
-def test_each_setting_is_one_argument():
+def test_each_setting_is_one_argument_and_what_is_switched_on_is_on():
     read = settings.read_settings(
         {
-            "address": "::1",
-            "port": 9200,
-            "collectors": {"enable": ["cpu"], "disable": ["systemd"]},
+            "collectors": {"enable": ["cpu"], "disable": ["cpu", "systemd"]},
             "textfile_directory": "/srv/a b; rm -rf $HOME",
         }
     )
 
     assert program.arguments(read, KNOWN) == [
-        "--web.listen-address=[::1]:9200",
+        "--web.systemd-socket",
+        "--log.level=warn",
         "--collector.textfile.directory=/srv/a b; rm -rf $HOME",
         "--collector.cpu",
         "--no-collector.systemd",

@@ -3,18 +3,25 @@
 import http.server
 import json
 import os
+import socket
 import subprocess
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.unit.nodeexporter.exporter import PACKAGE
 
-# Stands in for prometheus-node-exporter: has one collector, and tells how it was called.
-EXPORTER = """#!/bin/sh
-if [ "$1" = --help ]; then echo "  --collector.cpu  Enable it"; exit; fi
-printf '%s\\n' "$@"
+# Stands in for prometheus-node-exporter: has one collector, and tells how it was called and what
+# the socket that it was given listens on.
+EXPORTER = """#!/usr/bin/python3 -I
+import os, socket, sys
+if sys.argv[1] == "--help":
+    sys.exit("  --collector.cpu  Enable it")
+assert os.environ["LISTEN_PID"] == str(os.getpid()) and os.environ["LISTEN_FDS"] == "1"
+host, port, *_ = socket.socket(fileno=3).getsockname()
+print(host, port, *sys.argv[1:], sep="\\n")
 """
 
 
@@ -48,12 +55,18 @@ class Answer(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server():
-    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as serving:
-        thread = threading.Thread(target=serving.serve_forever)
+def port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+@contextmanager
+def serving(port):
+    with http.server.HTTPServer(("127.0.0.1", port), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield serving
-        serving.shutdown()
+        yield
+        server.shutdown()
         thread.join()
 
 
@@ -73,26 +86,50 @@ def configure(environment, config):
     path.write_text(json.dumps(config))
 
 
-def test_it_becomes_the_program_with_its_configuration(exporter, environment):
-    configure(environment, {"config": {"port": 9300, "collectors": {"enable": ["cpu"]}}})
+def test_it_becomes_the_program_with_its_configuration_and_its_socket(exporter, environment, port):
+    configure(environment, {"config": {"port": port, "collectors": {"enable": ["cpu"]}}})
 
     done = run("node-exporter", environment, str(exporter))
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines() == [
-        "--web.listen-address=127.0.0.1:9300",
+    assert done.stdout.splitlines()[:6] == [
+        "127.0.0.1",
+        str(port),
+        "--web.systemd-socket",
+        "--log.level=warn",
         "--collector.textfile.directory=/var/lib/prometheus/node-exporter",
         "--collector.cpu",
     ]
 
 
-def test_by_hand_it_takes_a_configuration_file(exporter, environment, tmp_path):
+def test_it_says_that_it_is_ready_when_its_port_is_open(exporter, environment, port, tmp_path):
+    configure(environment, {"config": {"port": port}})
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(10)
+
+        run("node-exporter", {**environment, "NOTIFY_SOCKET": f"{tmp_path}/notify"}, str(exporter))
+
+        assert systemd.recv(100) == b"READY=1"
+
+
+def test_a_port_that_is_taken_is_named(exporter, environment, port):
+    configure(environment, {"config": {"port": port}})
+
+    with serving(port):
+        done = run("node-exporter", environment, str(exporter))
+
+    assert done.returncode == 1
+    assert done.stderr == f"cannot listen on 127.0.0.1:{port}: Address already in use\n"
+
+
+def test_by_hand_it_takes_a_configuration_file(exporter, tmp_path, port):
     path = tmp_path / "mine.json"
-    path.write_text(json.dumps({"config": {"port": 9400}}))
+    path.write_text(json.dumps({"config": {"port": port}}))
 
     done = run("node-exporter", {"OPMAS_AGENT_CONFIG": str(path)}, str(exporter))
 
-    assert done.stdout.startswith("--web.listen-address=127.0.0.1:9400\n")
+    assert done.stdout.startswith(f"127.0.0.1\n{port}\n")
 
 
 @pytest.mark.parametrize(
@@ -129,23 +166,25 @@ def test_without_a_program_it_says_how_it_is_used(environment):
     assert (done.returncode, done.stderr) == (2, "usage: node-exporter PROGRAM\n")
 
 
-def test_the_check_asks_where_the_exporter_was_started(exporter, environment, server):
-    configure(environment, {"config": {"port": server.server_port}})
+def test_the_check_asks_where_the_exporter_was_started(exporter, environment, port):
+    configure(environment, {"config": {"port": port}})
     run("node-exporter", environment, str(exporter))
 
-    done = run("check", environment)
+    with serving(port):
+        done = run("check", environment)
 
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_check_fails_when_the_exporter_answers_with_an_error(
-    exporter, environment, server, monkeypatch
+    exporter, environment, port, monkeypatch
 ):
-    configure(environment, {"config": {"port": server.server_port}})
+    configure(environment, {"config": {"port": port}})
     run("node-exporter", environment, str(exporter))
     monkeypatch.setattr(Answer, "status", 503)
 
-    done = run("check", environment)
+    with serving(port):
+        done = run("check", environment)
 
     assert done.returncode == 1
     assert "HTTP status 503" in done.stderr

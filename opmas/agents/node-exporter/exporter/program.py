@@ -46,12 +46,17 @@ def check_collectors(settings: Settings, known: Collection[str]) -> None:
 
 
 def arguments(settings: Settings, known: Collection[str]) -> list[str]:
-    """Return the program's arguments; each is one word, and no shell sees them."""
+    """Return the program's arguments; each is one word, and no shell sees them.
+
+    What is switched on is on, also when it is among those that are off by default.
+    """
+    off = [name for name in settings.disable if name in known and name not in settings.enable]
     return [
-        f"--web.listen-address={settings.listen}",
+        "--web.systemd-socket",
+        "--log.level=warn",  # else each start lists all collectors
         f"--collector.textfile.directory={settings.textfile_directory}",
         *(f"--collector.{name}" for name in settings.enable),
-        *(f"--no-collector.{name}" for name in settings.disable if name in known),
+        *(f"--no-collector.{name}" for name in off),
     ]
 
 

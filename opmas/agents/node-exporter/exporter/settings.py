@@ -12,7 +12,7 @@ COLLECTOR: Final = re.compile(r"[a-z][a-z0-9_]*")
 DEFAULTS: Final[dict[str, Any]] = {
     "address": "127.0.0.1",
     "port": 9101,
-    "collectors": {"enable": [], "disable": ["systemd"]},
+    "collectors": {"enable": [], "disable": ["systemd", "timex"]},
     "textfile_directory": "/var/lib/prometheus/node-exporter",
 }
 
@@ -67,11 +67,6 @@ def read_settings(config: dict[str, Any]) -> Settings:
         disable=_names("disable", collectors, problems),
         textfile_directory=_directory(values["textfile_directory"], problems),
     )
-    problems += [
-        f"collectors: {name} cannot be both enabled and disabled"
-        for name in settings.enable
-        if name in settings.disable
-    ]
     if problems:
         raise SettingsError(problems)
     return settings

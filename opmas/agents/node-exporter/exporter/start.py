@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from .host_view import PROC, left_out, make_procfs
+from .listening import hand_over, listen, say_ready
 from .program import arguments, check_collectors, collectors_of
-from .settings import SettingsError, read_settings
+from .settings import Settings, SettingsError, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,13 +37,32 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         _say(f"cannot ask {program} for its collectors: {error}")
         return 1
-    _leave_address(settings.reached_at, os.environ)
-    command = [program, *arguments(settings, known)]
+    return become(program, [*arguments(settings, known), *view()], settings)
+
+
+def become(program: str, words: list[str], settings: Settings) -> int:
+    """Become the program, with the socket that it serves open; return only when that cannot be."""
     try:
-        os.execv(program, command)  # noqa: S606 - a list of words, and no shell
+        listening = listen(settings.address, settings.port)
+    except OSError as error:
+        _say(f"cannot listen on {settings.listen}: {os.strerror(error.errno or 0)}")
+        return 1
+    _leave_address(settings.reached_at, os.environ)
+    say_ready(os.environ.get("NOTIFY_SOCKET"))
+    environment = {**os.environ, **hand_over(listening)}
+    try:
+        os.execve(program, [program, *words], environment)  # noqa: S606 - words, and no shell
     except OSError as error:
         _say(f"cannot run {program}: {error.strerror}")
         return 1
+
+
+def view() -> list[str]:
+    """Return the arguments by which the exporter sees the host's mounts, not the sandbox's."""
+    runtime = os.environ.get("RUNTIME_DIRECTORY")
+    procfs = make_procfs(Path(runtime) if runtime else None)
+    pattern = left_out(Path("/"), has_tables=procfs != PROC)
+    return [f"--path.procfs={procfs}", f"--collector.filesystem.mount-points-exclude={pattern}"]
 
 
 def read_config(environ: Mapping[str, str]) -> dict[str, Any]:
