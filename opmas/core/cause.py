@@ -35,13 +35,14 @@ class Cause(StrEnum):
     WAS_NOT_RUNNING = "was-not-running"
     WAS_FAILING = "was-failing-before"
     STOPPED_BY_ADMIN = "stopped-by-admin"
+    NOT_STARTED = "not-started"
     DATABASE_DOWN = "database-down"
     SAME_ELSEWHERE = "same-elsewhere"
     DISK_FULL = "disk-full"
     DEPENDENCY_DOWN = "dependency-down"
     OUTSIDE_SERVER = "outside-server"
     HOST_OVERLOADED = "host-overloaded"
-    NOT_STARTED = "not-started"
+    HOST_MEMORY = "host-memory-short"
 
 
 SENTENCES: Final[Mapping[Cause, str]] = {
@@ -63,13 +64,14 @@ SENTENCES: Final[Mapping[Cause, str]] = {
     Cause.WAS_NOT_RUNNING: "it did not run before, so there is nothing to compare with",
     Cause.WAS_FAILING: "it did no better before",
     Cause.STOPPED_BY_ADMIN: "somebody stopped it",
+    Cause.NOT_STARTED: "it still waits for its turn to start",
     Cause.DATABASE_DOWN: "OPMAS cannot save a decision now",
     Cause.SAME_ELSEWHERE: "agents of the old version got worse at the same time",
     Cause.DISK_FULL: "the disk is full",
     Cause.DEPENDENCY_DOWN: "an agent that it depends on is down",
     Cause.OUTSIDE_SERVER: "something outside that it needs is away, by its own word",
     Cause.HOST_OVERLOADED: "the host is overloaded, and not by this agent",
-    Cause.NOT_STARTED: "it still waits for its turn to start",
+    Cause.HOST_MEMORY: "the host is short of memory, and not by this agent",
 }
 
 # These hold for whatever is wrong, as long as they last. The first that holds is told.
@@ -78,28 +80,30 @@ GATES: Final = (
     Cause.WAS_NOT_RUNNING,
     Cause.WAS_FAILING,
     Cause.STOPPED_BY_ADMIN,
+    Cause.NOT_STARTED,
     Cause.DATABASE_DOWN,
 )
 
-_COMMON: Final = (Cause.SAME_ELSEWHERE,)
-_WORK: Final = (*_COMMON, Cause.DISK_FULL, Cause.DEPENDENCY_DOWN, Cause.OUTSIDE_SERVER)
+_ALL: Final = (Cause.SAME_ELSEWHERE,)
+_WORK: Final = (*_ALL, Cause.DISK_FULL, Cause.DEPENDENCY_DOWN, Cause.OUTSIDE_SERVER)
+_SLOW: Final = (*_WORK, Cause.HOST_OVERLOADED, Cause.HOST_MEMORY)
 
 # Troubles around the agent, and what they can be the reason of: what else goes wrong at the same
 # time is not their doing. The first that holds is told.
 EXCUSES: Final[Mapping[Cause, tuple[Cause, ...]]] = {
     Cause.EXITED: _WORK,
     Cause.CRASH_LOOP: _WORK,
-    Cause.FAILED_TO_START: (*_WORK, Cause.NOT_STARTED),
-    Cause.START_TIMEOUT: (*_WORK, Cause.HOST_OVERLOADED, Cause.NOT_STARTED),
-    Cause.HUNG: (*_WORK, Cause.HOST_OVERLOADED),
+    Cause.FAILED_TO_START: _SLOW,
+    Cause.START_TIMEOUT: _SLOW,
+    Cause.HUNG: _SLOW,
     Cause.CONFIG_ERROR: (Cause.DISK_FULL,),
-    Cause.OUT_OF_MEMORY: (*_COMMON, Cause.HOST_OVERLOADED),
-    Cause.MEMORY_LEAK: _COMMON,
-    Cause.CPU: _COMMON,
-    Cause.ERRORS: (*_WORK, Cause.HOST_OVERLOADED),
-    Cause.UNHEALTHY: (*_WORK, Cause.HOST_OVERLOADED),
-    Cause.DEGRADED: (*_WORK, Cause.HOST_OVERLOADED),
-    Cause.STOP_IGNORED: (*_COMMON, Cause.HOST_OVERLOADED),
+    Cause.OUT_OF_MEMORY: (*_ALL, Cause.HOST_MEMORY),
+    Cause.MEMORY_LEAK: _ALL,
+    Cause.CPU: _ALL,
+    Cause.ERRORS: _SLOW,
+    Cause.UNHEALTHY: _SLOW,
+    Cause.DEGRADED: _SLOW,
+    Cause.STOP_IGNORED: (*_ALL, Cause.DISK_FULL, Cause.HOST_OVERLOADED, Cause.HOST_MEMORY),
     Cause.MIGRATION_FAILED: (Cause.DISK_FULL,),
 }
 TROUBLES: Final = tuple(
