@@ -1,0 +1,314 @@
+"""Debian packages of agents come, change and go: the jobs apt-*.
+
+Each job changes one package of an agent, and what that one depends on. Before anything is
+changed the .deb and the configuration files of now are put aside; a job that was killed reads in
+its own directory what it had begun. All is imported before dpkg runs: an upgrade of OPMAS takes
+these modules away below the job.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from opmas.core import fields
+from opmas.errors import BackendError, InvalidError, RequestError, UnknownPackageError
+from opmas.host.files import write_whole
+from opmas.work import apt, dpkg
+from opmas.work.children import Log, ask
+from opmas.work.conffiles import Conffiles, beside, remove_unedited
+from opmas.work.shelf import Debs, copy_deb
+from opmas.work.stop import hold_stop
+
+if TYPE_CHECKING:
+    from opmas.work.dpkg import Status
+    from opmas.work.task import Task
+
+BEGUN: Final = "begun.json"  # in the job's directory: what there was before it changed anything
+LOG: Final = "apt.log"
+DEBSUMS: Final = Path("/usr/bin/debsums")
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What there was before the job: the version, and where its .deb is kept."""
+
+    version: str
+    cached: str
+
+
+def install(task: Task) -> dict[str, Any]:
+    """Install, update or downgrade to a version of a repository's or of a .deb file."""
+    with task.parameters() as given:
+        deb = given.need("deb", dpkg.deb_name, "")
+        version = given.get("version", dpkg.deb_version, "")
+        path = given.get("path", fields.absolute_path, "")
+        allow_downgrade = given.get("allow_downgrade", fields.flag, default=False)
+    work = _Work(task, deb)
+    file = work.read_given(Path(path), version) if path else None
+    target = file.version if file else work.find_target(version)
+    begun = work.begun()
+    if begun is None:
+        now = work.present()
+        if now.configured and now.version == target:
+            return _installed(now.version, target, "")
+        work.check_wish(now, target, allow_downgrade=allow_downgrade)
+        begun = work.begin(now)
+    else:
+        work.settle()
+    what = str(file.path) if file else f"{deb}={target}"
+    downgrade = ["--allow-downgrades"] if allow_downgrade else []
+    with hold_stop():
+        code = 0
+        if not work.is_at(target):
+            code = apt.run(
+                "install", "--no-remove", *downgrade, "--", what, log=work.log, report=task.report
+            )
+        work.check_end(target, code, f"install {deb} {target}")
+    if file:
+        work.debs.add(file.path, deb, target)
+        file.path.unlink()
+    else:
+        work.debs.keep_fetched(deb, target)
+    return _installed(begun.version, target, begun.cached)
+
+
+def roll_back(task: Task) -> dict[str, Any]:
+    """Return to a version as it was: its .deb, its configuration files; and hold it there.
+
+    Without the hold the next upgrade of the host would undo the rollback.
+    """
+    with task.parameters() as given:
+        deb = given.need("deb", dpkg.deb_name, "")
+        version = given.need("version", dpkg.deb_version, "")
+    work = _Work(task, deb)
+    path = work.debs.keep(deb, version)
+    begun = work.begun()
+    now = dpkg.status(deb)
+    if begun is None and now.present:
+        begun = work.begin(now, need_deb=False)
+    newer = dpkg.conffiles(deb)
+    left = beside(newer)
+    with hold_stop(), dpkg.frontend_lock():
+        code = dpkg.run(
+            "--force-downgrade", "--install", "--", str(path), log=work.log, report=task.report
+        )
+        shipped = {each.path for each in dpkg.conffiles(deb) if not each.obsolete}
+        if not code:
+            remove_unedited(each for each in newer if each.path not in shipped)
+        brought = Conffiles(task.paths.conffiles, deb, version).bring_back(newer)
+        for made in beside(newer) - left:
+            if made.endswith((".dpkg-dist", ".dpkg-new")):
+                Path(made).unlink(missing_ok=True)
+        if dpkg.status(deb).present:
+            dpkg.set_hold(deb, hold=True)
+    with hold_stop():
+        work.check_end(version, code, f"return {deb} to {version}")
+    return {
+        "version": version,
+        "previous": begun.version if begun else "",
+        "held": True,
+        "conffiles": list(brought),
+        "audit": list(dpkg.audit()),
+        "debsums": list(_changed_files(deb)),
+    }
+
+
+def remove(task: Task) -> dict[str, Any]:
+    """Remove the package, with `purge` its configuration too; never one that depends on it."""
+    with task.parameters() as given:
+        deb = given.need("deb", dpkg.deb_name, "")
+        purge = given.get("purge", fields.flag, default=False)
+    work = _Work(task, deb)
+    begun = work.begun()
+    now = dpkg.status(deb)
+    if begun is None and now.present:
+        work.check_held(now)
+        begun = work.begin(now, need_deb=False)
+    with hold_stop(), dpkg.frontend_lock():
+        verb = "--purge" if purge else "--remove"
+        known = now.present or (purge and bool(dpkg.conffiles(deb)))
+        code = dpkg.run(verb, "--", deb, log=work.log, report=task.report) if known else 0
+    if code or dpkg.status(deb).present:
+        raise BackendError(f"cannot remove {deb}: dpkg refuses it", work.faults())
+    return {
+        "before": begun.version if begun else "",
+        "cached": begun.cached if begun else "",
+        "audit": list(dpkg.audit()),
+    }
+
+
+def hold(task: Task) -> dict[str, Any]:
+    """Hold the package, so that no upgrade changes it, or let it go; the same as apt-mark's."""
+    with task.parameters() as given:
+        deb = given.need("deb", dpkg.deb_name, "")
+        held = given.need("hold", fields.flag, otherwise=True)
+    if not dpkg.status(deb).present:
+        raise UnknownPackageError(f"cannot hold {deb}: it is not installed")
+    with dpkg.frontend_lock():
+        dpkg.set_hold(deb, hold=held)
+    return {"held": held}
+
+
+def refresh(task: Task) -> dict[str, Any]:
+    """Fetch the lists of the repositories, as `apt-get update` does."""
+    with task.parameters():
+        pass
+    return {"warnings": list(apt.refresh(Log(task.folder / LOG), task.report))}
+
+
+def policy(task: Task) -> dict[str, Any]:
+    """Return which versions there are: here, in repositories, kept for a rollback."""
+    with task.parameters() as given:
+        deb = given.need("deb", dpkg.deb_name, "")
+    found = apt.policy(deb)
+    return {
+        "installed": found.installed,
+        "candidate": found.candidate,
+        "versions": list(found.versions),
+        "kept": list(Debs(task.paths.debs).versions(deb)),
+        "held": dpkg.status(deb).held,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    path: Path
+    version: str
+
+
+class _Work:
+    """One job's view of one package."""
+
+    def __init__(self, task: Task, deb: str) -> None:
+        self._task = task
+        self._deb = deb
+        self._path = task.folder / BEGUN
+        self.log = Log(task.folder / LOG)
+        self.debs = Debs(task.paths.debs)
+
+    def read_given(self, path: Path, version: str) -> _Given:
+        """Return the .deb file as it is now, when it is of the package."""
+        copy = copy_deb(path, self._task.folder)
+        built = dpkg.read_deb(copy)
+        if built.name != self._deb:
+            raise InvalidError(f"cannot install {path}: it is {built.name}, not {self._deb}")
+        if not dpkg.DEB_VERSION.fullmatch(built.version):
+            raise InvalidError(f"cannot install {path}: its version is {built.version!r}")
+        if version and built.version != version:
+            raise InvalidError(f"cannot install {path}: it is {built.version}, not {version}")
+        return _Given(copy, built.version)
+
+    def find_target(self, version: str) -> str:
+        """Return the version to install: the wanted one, or what apt would."""
+        known = apt.policy(self._deb)
+        target = version or known.candidate
+        if target not in {*known.versions, known.installed} - {""}:
+            what = f"{self._deb} {version}".strip()
+            has = f"; there are {', '.join(known.versions[:5])}" if known.versions else ""
+            raise UnknownPackageError(
+                f"cannot install {what}: no apt repository of this host has it{has}"
+            )
+        return target
+
+    def begun(self) -> Begun | None:
+        """Return what a run of this job that was killed had found; None in its first run."""
+        try:
+            return Begun(**json.loads(self._path.read_bytes()))
+        except FileNotFoundError:
+            return None
+
+    def begin(self, now: Status, *, need_deb: bool = True) -> Begun:
+        """Put aside what is there now, and write down that the change begins."""
+        cached = ""
+        if now.present:
+            self._task.report("keep")
+            try:
+                cached = str(self.debs.keep(self._deb, now.version))
+            except BackendError:
+                if need_deb:
+                    raise
+            folder = self._task.paths.conffiles
+            Conffiles(folder, self._deb, now.version).save(dpkg.conffiles(self._deb))
+        begun = Begun(now.version, cached)
+        write_whole(self._path, json.dumps(asdict(begun)) + "\n", 0o600)
+        return begun
+
+    def present(self) -> Status:
+        """Return how the package is, after mending what somebody else left half done."""
+        now = dpkg.status(self._deb)
+        if now.present and not now.configured:
+            self.settle()
+            now = dpkg.status(self._deb)
+        return now
+
+    def check_wish(self, now: Status, target: str, *, allow_downgrade: bool) -> None:
+        """Refuse what has to be asked for otherwise."""
+        self.check_held(now)
+        if now.present and dpkg.is_older(target, now.version) and not allow_downgrade:
+            raise RequestError(
+                f"cannot install {self._deb} {target}: {now.version} is newer, and a downgrade "
+                "was not asked for"
+            )
+
+    def check_held(self, now: Status) -> None:
+        """Refuse to change a package that is held."""
+        if now.held:
+            raise RequestError(
+                f"cannot change {self._deb}: it is held; let it go first: "
+                f"apt-mark unhold {self._deb}"
+            )
+
+    def is_at(self, version: str) -> bool:
+        """Return whether that version is installed and configured."""
+        now = dpkg.status(self._deb)
+        return now.configured and now.version == version
+
+    def check_end(self, version: str, code: int, doing: str) -> None:
+        """See that the version is installed; try to mend it; else say exactly what is wrong."""
+        if self.is_at(version):
+            return
+        faults = self.faults()
+        self.settle()
+        if not self.is_at(version):
+            raise BackendError(
+                f"cannot {doing}: ended with {code}", _unique(faults + self.faults())
+            )
+
+    def settle(self) -> None:
+        """Finish what a run that was killed, or failed, has left half done."""
+        now = dpkg.status(self._deb)
+        half = now.present and not now.configured
+        if not half and not dpkg.was_interrupted():
+            return
+        with hold_stop():
+            with dpkg.frontend_lock():
+                dpkg.run("--configure", "-a", log=self.log, report=self._task.report)
+            if half and not dpkg.status(self._deb).configured:
+                apt.run("--fix-broken", "--no-remove", "install",
+                        log=self.log, report=self._task.report)  # fmt: skip
+
+    def faults(self) -> tuple[str, ...]:
+        """Return what the program said last, and what dpkg finds wrong on the host."""
+        return (*self.log.tail, *(f"dpkg --audit: {line}" for line in dpkg.audit()))
+
+
+def _installed(before: str, after: str, cached: str) -> dict[str, Any]:
+    return {"before": before, "after": after, "cached": cached, "audit": list(dpkg.audit())}
+
+
+def _changed_files(deb: str) -> tuple[str, ...]:
+    """Return the package's files that are not what it shipped, where debsums can tell."""
+    with suppress(BackendError):
+        if DEBSUMS.exists():
+            answer = ask(str(DEBSUMS), "--silent", "--", deb)
+            said = (answer.stdout + answer.stderr).splitlines()
+            return tuple(line for line in said if "changed file" in line or "missing file" in line)
+    return ()
+
+
+def _unique(lines: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(lines))
