@@ -16,7 +16,11 @@ ROOT: Final = Path("/sys/fs/cgroup")
 AGENTS: Final = "opmas.slice/opmas-agents.slice"
 NANOSECONDS: Final = 1e9
 MICROSECONDS: Final = 1e6
-READ_MAX: Final = 4096  # bytes; cpu.stat has under 1 KB
+READ_MAX: Final = 4096  # bytes; cpu.stat has under 1 KB, memory.stat under 3
+# What is an agent's own and cannot be dropped: caches of files come and go with what it reads.
+HELD: Final = ("anon", "shmem")
+HELD_V1: Final = ("total_rss", "total_shmem")
+UNLIMITED_V1: Final = 2**60  # memory.limit_in_bytes says 2**63 less a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,16 @@ class Usage:
     memory_bytes: int | None = None
     tasks: int | None = None
     cpu_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """How one agent stands with its memory limit; counts are those of its present run."""
+
+    held_bytes: int | None = None  # without what the kernel can drop
+    max_bytes: int | None = None
+    oom_kills: int = 0
+    throttled: int = 0  # times that it was slowed down at its high mark, or hit its limit (v1)
 
 
 class Cgroups:
@@ -50,6 +64,30 @@ class Cgroups:
             _number(f"{self._root}/memory/{group}/memory.usage_in_bytes"),
             _number(f"{self._root}/pids/{group}/pids.current"),
             None if cpu is None else cpu / NANOSECONDS,
+        )
+
+    def memory(self, agent: str) -> Memory:
+        """Return how the agent's unit stands with its memory limit."""
+        group = f"{AGENTS}/{unit_name(agent)}"
+        if not self._unified:
+            return self._memory_v1(f"{self._root}/memory/{group}")
+        place = f"{self._root}/{group}"
+        events = _table(f"{place}/memory.events")
+        return Memory(
+            _held(_table(f"{place}/memory.stat"), HELD, _number(f"{place}/memory.swap.current")),
+            _number(f"{place}/memory.max"),  # "max" is no number, and no limit
+            events.get("oom_kill", 0),
+            events.get("high", 0),
+        )
+
+    def _memory_v1(self, place: str) -> Memory:
+        limit = _number(f"{place}/memory.limit_in_bytes")
+        stat = _table(f"{place}/memory.stat")
+        return Memory(
+            _held(stat, HELD_V1, stat.get("total_swap")),
+            None if limit is None or limit >= UNLIMITED_V1 else limit,
+            _table(f"{place}/memory.oom_control").get("oom_kill", 0),
+            _number(f"{place}/memory.failcnt") or 0,
         )
 
 
@@ -89,6 +127,21 @@ def _number(path: str) -> int | None:
         return int(_read(path))
     except (OSError, ValueError):
         return None
+
+
+def _table(path: str) -> dict[str, int]:
+    """Return the file's lines of a name and a number; what is not there is empty."""
+    try:
+        pairs = (line.split() for line in _read(path).decode("ascii").splitlines())
+        return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2}  # noqa: PLR2004
+    except (OSError, ValueError):
+        return {}
+
+
+def _held(stat: dict[str, int], names: tuple[str, ...], swapped: int | None) -> int | None:
+    if not any(name in stat for name in names):
+        return None
+    return sum(stat.get(name, 0) for name in names) + (swapped or 0)
 
 
 def _cpu_stat(path: str) -> float | None:
