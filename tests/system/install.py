@@ -17,6 +17,8 @@ NAMES: Final = (
     "opmas-manager",
     "python3-opmas-agent",
 )
+# An agent that brings programs of Debian's along, and is asked for by name.
+OPTIONAL: Final = ("opmas-agent-node-exporter",)
 APT: Final = (
     "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-y", "-q",
     "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold",
@@ -32,7 +34,7 @@ def build(*options: str) -> None:
 
 
 def install(host: Host, debs: Path, *names: str) -> None:
-    """Install the named packages of the directory, or all, in one run of apt."""
+    """Install the named packages of the directory, or all but the optional, in one run of apt."""
     wanted = names or NAMES
     host.copy_in(debs, "/root/debs")
     files = [f"/root/debs/{_file(debs, name)}" for name in wanted]

@@ -7,7 +7,7 @@ import pytest
 
 from opmas.version import VERSION
 from tests.lab import Host
-from tests.system.install import NAMES
+from tests.system.install import NAMES, OPTIONAL
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -29,7 +29,7 @@ def deb_of(debs: Path, name: str) -> Path:
 def test_dist_has_the_packages_of_this_version_and_no_other(debs: Path) -> None:
     found = sorted(path.name for path in debs.glob("*.deb"))
 
-    assert found == sorted(f"{name}_{VERSION}_all.deb" for name in NAMES)
+    assert found == sorted(f"{name}_{VERSION}_all.deb" for name in (*NAMES, *OPTIONAL))
 
 
 def test_lintian_has_no_complaint(debs: Path) -> None:
