@@ -73,6 +73,20 @@ class TrustedKey:
         """Return whether it may sign the package."""
         return not self.packages or any(fnmatchcase(package, glob) for glob in self.packages)
 
+    def check(self, package: str, now: datetime) -> None:
+        """Raise when it may not sign the package now; without a package, any of them."""
+        what = f'key {self.id} ("{self.name}")'
+        if self.revoked:
+            why = f": {self.revoked_reason}" if self.revoked_reason else ""
+            raise RevokedKeyError(f"cannot trust {what}: revoked on {self.revoked_at}{why}")
+        if self.expired(now):
+            raise ExpiredKeyError(f"cannot trust {what}: valid until {self.valid_until}")
+        if package and not self.allows(package):
+            raise KeyNotAllowedError(
+                f'cannot trust {what} for package "{package}": '
+                f"it may sign {', '.join(self.packages)}"
+            )
+
 
 class TrustStore:
     """The directory of trusted keys; one that is not there holds none."""
@@ -100,20 +114,7 @@ class TrustStore:
     def check(self, key_id: str, package: str, now: datetime) -> TrustedKey:
         """Return the key when it may sign the package now, else raise which of four it is."""
         key = self.find(key_id)
-        if key.revoked:
-            why = f": {key.revoked_reason}" if key.revoked_reason else ""
-            raise RevokedKeyError(
-                f'cannot trust key {key.id} ("{key.name}"): revoked on {key.revoked_at}{why}'
-            )
-        if key.expired(now):
-            raise ExpiredKeyError(
-                f'cannot trust key {key.id} ("{key.name}"): valid until {key.valid_until}'
-            )
-        if not key.allows(package):
-            raise KeyNotAllowedError(
-                f'cannot trust key {key.id} ("{key.name}") for package "{package}": '
-                f"it may sign {', '.join(key.packages)}"
-            )
+        key.check(package, now)
         return key
 
     def add(
