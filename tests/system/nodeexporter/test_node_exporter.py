@@ -104,7 +104,13 @@ def test_text_files_are_served(host: Host) -> None:
 
 def test_a_change_of_its_configuration_takes_effect(host: Host) -> None:
     change = ("opmas", "agent", "update", "node-exporter")
-    host.run(*change, "--set", "port=9301", "--set", 'collectors.enable=["interrupts"]')
+    host.run(
+        *change,
+        "--set",
+        "port=9301",
+        "--set",
+        'collectors.enable=["interrupts", "mountstats", "processes"]',
+    )
     host.run("opmas", "agent", "restart", "node-exporter")
 
     text = metrics(host, 9301)

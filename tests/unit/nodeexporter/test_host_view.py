@@ -1,5 +1,6 @@
 """The exporter's view of the host: its mounts, and not those of the sandbox."""
 
+import os
 import re
 
 import pytest
@@ -27,6 +28,17 @@ def test_the_hosts_mounts_are_those_of_process_1(host):
     assert (made / "1/mounts").read_text() == "/dev/sda1 / ext4 rw 0 0"
     assert (made / "stat").read_text() == "cpu 1"
     assert not (made / "42").exists()
+
+
+def test_the_process_finds_itself_by_the_text_of_a_link(host):
+    own = host / "proc" / str(os.getpid())
+    own.mkdir()
+    (own / "comm").write_text("exporter")
+
+    made = procfs(host)
+
+    assert (made / "self").readlink().name == own.name
+    assert (made / "self/comm").read_text() == "exporter"
 
 
 def test_what_a_module_brings_later_is_seen(host):

@@ -35,6 +35,9 @@ def make_procfs(runtime: Path | None, tables: Path = TABLES, proc: Path = PROC) 
     for name in {*LATER, *(entry.name for entry in proc.iterdir())}:
         if not name.isdecimal():
             _link(made / name, proc / name)
+    own = str(os.getpid())  # and the exporter's, which reads it from the text of the link
+    _link(made / "self", Path(own))
+    _link(made / own, proc / own)
     return made
 
 
