@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opmas.cli.exits import Exit
 from opmas.cli.moments import age, local
 from opmas.cli.names import call_for_agent
+from opmas.cli.story import tell_changes
 from opmas.cli.text import Cell, Palette, plural, render_fields, render_table, size, visible, wrap
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def render_agents(document: dict[str, Any], view: View) -> str:
     """Return a table with a line for each agent."""
     if not document["agents"]:
         return NONE_YET
-    head = ("AGENT", "PACKAGE", "PHASE", "HEALTH", "SINCE", "MEMORY", "MESSAGE")
+    head = ("AGENT", "PACKAGE", "VERSION", "PHASE", "HEALTH", "SINCE", "MEMORY", "MESSAGE")
     rows = [_row(agent, view) for agent in document["agents"]]
     return render_table(head, rows, view.width, view.palette)
 
@@ -92,6 +93,7 @@ def _row(agent: dict[str, Any], view: View) -> tuple[Cell, ...]:
     return (
         (agent["name"], "bold"),
         (agent["package"], ""),
+        (agent.get("version") or agent["package_version"] or "-", ""),
         (agent["phase"], PHASE_STYLES.get(agent["phase"], "")),
         (agent["health"], HEALTH_STYLES.get(agent["health"], "")),
         (age(agent["since"], view.now), "dim"),
@@ -104,6 +106,8 @@ def remark(agent: dict[str, Any]) -> str:
     """Return the one sentence about the agent that matters most now."""
     if agent["held_by"]:
         return f"held by {agent['held_by']}"
+    if agent.get("change"):
+        return f"change {agent['change']} is under way"
     if agent["health"] in {"degraded", "unhealthy"} and agent["health_message"]:
         return str(agent["health_message"])
     if agent["phase"] != "running":
@@ -138,7 +142,8 @@ def _state_fields(agent: dict[str, Any], palette: Palette) -> list[tuple[str, st
     held = f", held by {agent['held_by']}" if agent["held_by"] else ""
     restart = f"yes: `opmas agent restart {agent['name']}`" if agent["needs_restart"] else ""
     return [
-        ("package", visible(f"{agent['package']} {agent['package_version']}")),
+        ("package", visible(f"{agent['package']} {_version(agent)}")),
+        ("change", f"{agent['change']} is under way" if agent.get("change") else ""),
         ("unit", visible(f"{agent['unit']}{main_pid}")),
         ("wanted", visible(f"{agent['desired']}{held}")),
         ("status", visible(agent["status_text"] or "")),
@@ -149,6 +154,14 @@ def _state_fields(agent: dict[str, Any], palette: Palette) -> list[tuple[str, st
         ("needs restart", restart),
         ("uses", _usage(agent)),
     ]
+
+
+def _version(agent: dict[str, Any]) -> str:
+    newest = agent["package_version"]
+    ours = agent.get("version", newest)  # a manager from before an upgrade tells only one
+    if ours is None:
+        return "is missing"
+    return f"{ours}; {newest} is here, too" if newest and newest != ours else str(ours)
 
 
 def _checks(checks: Iterable[dict[str, Any]], palette: Palette) -> str:
@@ -220,7 +233,9 @@ def render_explanation(document: dict[str, Any], view: View) -> str:
     title = "\n".join(view.palette.paint(line, "bold") for line in summary.split("\n"))
     sentences = [wrap(sentence, view.width, "  ") for sentence in document["sentences"]]
     after = wrap(f"Next: {_inner(document['next'])}", view.width, "  ") if document["next"] else ""
-    return "\n".join(part for part in (title, *sentences, after) if part)
+    changes = tell_changes(document.get("changes", ()), view)
+    story = ["Last changes:", *changes] if changes else []
+    return "\n".join(part for part in (title, *sentences, after, *story) if part)
 
 
 def _inner(sentence: str) -> str:

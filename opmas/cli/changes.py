@@ -1,92 +1,92 @@
-"""The values of an agent as options change them. Pure but for reading the file that is named."""
+"""`opmas change list|show|undo|wait`."""
 
 from __future__ import annotations
 
-import copy
-import json
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from opmas.cli.exits import UsageError
-from opmas.cli.names import did_you_mean
-from opmas.errors import InvalidError
+from opmas.cli.exits import Exit, UsageError
+from opmas.cli.follow import follow, patience
+from opmas.cli.story import (
+    has_ended,
+    render_accepted,
+    render_change,
+    render_changes,
+    render_outcome,
+    render_planned,
+    succeeded,
+)
 
 if TYPE_CHECKING:
-    import argparse
+    from opmas.cli.session import Session
 
-LIMITS: Final = ("memory_max", "memory_high", "tasks_max", "cpu_quota", "cpu_weight")
-
-
-def changed_config(config: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]:
-    """Return the configuration after --config, --unset and --set, in this order."""
-    base = read_config(args.config_file) if args.config_file else copy.deepcopy(config)
-    for key in getattr(args, "unsets", None) or ():
-        _unset(base, key)
-    for text in args.sets or ():
-        key, equals, value = text.partition("=")
-        if not equals or not all(key.split(".")):
-            raise UsageError(
-                f'cannot read "--set {text}": write KEY=VALUE, such as interval=30 or cpu.warn=90'
-            )
-        _set(base, key, parse_value(value))
-    return base
+NEWEST: Final = 50
+PAGE: Final = 1000  # the most that can be asked for
 
 
-def read_config(path: str) -> dict[str, Any]:
-    """Return the mapping in a YAML or JSON file; `-` is standard input."""
-    from opmas.packages.yamlfile import parse_yaml, read_yaml
-
-    stdin = path == "-"
-    shown = "standard input" if stdin else path
-    found = parse_yaml(sys.stdin.read(), where=shown) if stdin else read_yaml(Path(path))
-    if found is None:
-        return {}
-    if not isinstance(found, dict):
-        raise InvalidError(f"cannot use {shown}: it must hold names and values, such as a: 1")
-    return found
-
-
-def parse_value(text: str) -> Any:
-    """Return the JSON value that the text is, or the text itself."""
-    try:
-        return json.loads(text, parse_constant=str)  # NaN is no JSON value
-    except ValueError:
-        return text
+def list_changes(session: Session) -> Exit:
+    """Show the changes that fit the filters, the newest first."""
+    args = session.args
+    count = NEWEST if args.lines is None else args.lines
+    if not 0 < count <= PAGE:
+        raise UsageError(f"cannot show {count} changes: choose 1 to {PAGE}")
+    filters: dict[str, Any] = {
+        "agent": args.agent,
+        "package": args.package,
+        "state": args.state,
+        "active": args.active or None,
+    }
+    given = {name: value for name, value in filters.items() if value is not None}
+    found = session.manager.call("change.list", limit=count, **given)
+    session.show("opmas.change-list/v1", found, render_changes)
+    return Exit.OK
 
 
-def _set(config: dict[str, Any], key: str, value: Any) -> None:
-    *outer, last = key.split(".")
-    place = config
-    for part in outer:
-        inner = place.setdefault(part, {})
-        if not isinstance(inner, dict):
-            raise UsageError(f'cannot set "{key}": {part} is a value, it holds no names')
-        place = inner
-    place[last] = value
+def show_change(session: Session) -> Exit:
+    """Show everything about one change."""
+    change = session.manager.call("change.show", id=session.args.id)
+    session.show("opmas.change/v1", change, render_change)
+    return Exit.OK
 
 
-def _unset(config: dict[str, Any], key: str) -> None:
-    *outer, last = key.split(".")
-    place: Any = config
-    for part in outer:
-        place = place.get(part) if isinstance(place, dict) else None
-    if not isinstance(place, dict) or last not in place:
-        hint = did_you_mean(key, config)
-        raise UsageError(f'cannot unset "{key}": the configuration does not set it{hint}')
-    del place[last]
+def wait_for_change(session: Session) -> Exit:
+    """Wait until the change has ended; the code says how it came out."""
+    change = session.manager.call("change.show", id=session.args.id)
+    return end(session, change, patience(session))
 
 
-def changed_limits(limits: dict[str, Any], texts: list[str] | None) -> dict[str, Any]:
-    """Return the limits after --limit NAME=VALUE; an empty value forgets one."""
-    changed = dict(limits)
-    for text in texts or ():
-        name, equals, value = text.partition("=")
-        if name not in LIMITS or not equals:
-            hint = did_you_mean(name, LIMITS) or f": the limits are {', '.join(LIMITS)}"
-            raise UsageError(f'cannot read "--limit {text}": write LIMIT=VALUE{hint}')
-        if value:
-            changed[name] = int(value) if value.isdecimal() else value
-        else:
-            changed.pop(name, None)
-    return changed
+def undo_change(session: Session) -> Exit:
+    """Take the change back, and wait until that is done."""
+    args, seconds = session.args, patience(session)
+    if args.dry_run:
+        answer = session.manager.call("change.undo", id=args.id, dry_run=True)
+        session.show("opmas.change/v1", answer["change"], render_planned)
+        return Exit.OK
+    change = session.manager.call("change.undo", id=args.id, author=session.author)["change"]
+    if args.no_wait:
+        session.show("opmas.change/v1", change, render_accepted)
+        return Exit.OK
+    change = follow(session, change, seconds)
+    session.show("opmas.change/v1", change, render_outcome)
+    # one that was under way is itself reverted: that is what was asked for
+    wanted = "reverted" if change["id"] == args.id else "committed"
+    return _code(session, change, good=change["state"] == wanted)
+
+
+def end(session: Session, change: dict[str, Any], seconds: float | None) -> Exit:
+    """Follow the change, show how it came out, and return the exit code that says it."""
+    change = follow(session, change, seconds)
+    session.show("opmas.change/v1", change, render_outcome)
+    return _code(session, change, good=succeeded(change))
+
+
+def _code(session: Session, change: dict[str, Any], *, good: bool) -> Exit:
+    if not has_ended(change):
+        tell_unfinished(session, change)
+    return Exit.OK if good else Exit.FAILED
+
+
+def tell_unfinished(session: Session, change: dict[str, Any]) -> None:
+    """Say that the change goes on although the time is over."""
+    if not session.as_json:
+        number = change["id"]
+        session.note(f"the time is over, change {number} goes on: `opmas change wait {number}`")

@@ -12,16 +12,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opmas.cli.agents import PHASE_STYLES
 from opmas.cli.agreement import agreed_grants
-from opmas.cli.changes import changed_config, changed_limits
 from opmas.cli.control import runs, wait_seconds
+from opmas.cli.edits import changed_config, changed_limits
 from opmas.cli.exits import Exit, UsageError
+from opmas.cli.follow import patience
 from opmas.cli.names import call_for_agent, call_for_package
 from opmas.cli.plan import make_plan, render_plan
 from opmas.cli.progress import for_each
+from opmas.cli.story import has_ended, has_failed, progress_text
 from opmas.cli.text import visible
+from opmas.cli.versions import NEWEST, finish, move_agent, version, window
 from opmas.core.agent import check_name
 
 if TYPE_CHECKING:
+    import argparse
+
     from opmas.cli.session import Session, View
     from opmas.client.control import ManagerClient
 
@@ -48,20 +53,24 @@ def create_agent(session: Session) -> Exit:
         "limits": changed_limits({}, args.limits),
         "after": args.after or [],
         "create_only": True,
+        **version(session),
+        **window(session),
     }
     if args.dry_run:
         return _show_plan(session, wanted, package, None)
     wanted["grants"] = agreed_grants(session, f'create agent "{name}"', package, ())
     agent = _put(session, wanted)
     session.show("opmas.agent/v1", agent, render_created)
-    return Exit.OK if runs(agent) or args.stopped or args.no_wait else Exit.FAILED
+    done = runs(agent) or args.stopped or args.no_wait
+    return Exit.OK if _told_change(session, agent) and done else Exit.FAILED
 
 
 def update_agent(session: Session) -> Exit:
     """Change what the options name, and leave the rest of the agent as it is."""
     args = session.args
-    given = (args.config_file, args.sets, args.unsets, args.limits, args.grants, args.after)
-    if not (any(given) or args.package or args.stopped or args.grant_all):
+    if not _names_settings(args):
+        if args.version:
+            return move_agent(session, "agent.update")
         raise UsageError(
             f'cannot update agent "{args.name}": nothing to change was named',
             ("see `opmas agent update --help`",),
@@ -75,14 +84,35 @@ def update_agent(session: Session) -> Exit:
         "config": changed_config(before["config"] or {}, args),
         "limits": changed_limits(before["own_limits"], args.limits),
         "after": args.after or before["after"],
-        "expect": before["revision"],
+        "expect": before["revision"] if args.expect is None else args.expect,
+        **window(session),
     }
+    if args.version:
+        wanted["version"] = package["version"] if args.version == NEWEST else args.version
     if args.dry_run:
         return _show_plan(session, wanted, package, before)
     granted = tuple(before["grants"])
     wanted["grants"] = agreed_grants(session, f'update agent "{args.name}"', package, granted)
-    session.show("opmas.agent/v1", _put(session, wanted), render_updated)
-    return Exit.OK
+    if args.version:
+        return _update_version(session, wanted)
+    agent = _put(session, wanted)
+    session.show("opmas.agent/v1", agent, render_updated)
+    return Exit.OK if _told_change(session, agent) else Exit.FAILED
+
+
+def _names_settings(args: argparse.Namespace) -> bool:
+    given = (args.config_file, args.sets, args.unsets, args.limits, args.grants, args.after)
+    return any(given) or bool(args.package or args.stopped or args.grant_all)
+
+
+def _update_version(session: Session, wanted: dict[str, Any]) -> Exit:
+    """Put version and settings in one change, and wait until it is decided."""
+    seconds, manager = patience(session), session.manager
+    agent = call_for_agent(manager, "agent.put", author=session.author, **wanted)
+    if agent["change"] is None:
+        session.show("opmas.agent/v1", agent, render_updated)
+        return Exit.OK
+    return finish(session, manager.call("change.show", id=agent["change"]), seconds)
 
 
 def _show_plan(
@@ -95,7 +125,12 @@ def _show_plan(
     granted = {*(before["grants"] if before else ()), *(args.grants or ())}
     if args.grant_all:
         granted |= {need["name"] for need in package["needs"]}
-    session.show("opmas.agent-plan/v1", make_plan(wanted, package, granted, before), render_plan)
+    plan = make_plan(wanted, package, granted, before)
+    if not plan["missing"]:  # the manager plans nothing that is not granted
+        wanted["grants"] = [need["name"] for need in package["needs"]]
+        answer = call_for_agent(session.manager, "agent.put", dry_run=True, **wanted)
+        plan["change"] = answer["plan"]
+    session.show("opmas.agent-plan/v1", plan, render_plan)
     return Exit.OK
 
 
@@ -104,12 +139,32 @@ def _put(session: Session, wanted: dict[str, Any]) -> dict[str, Any]:
 
     def work(manager: ManagerClient, _name: str) -> dict[str, Any]:
         agent = call_for_agent(manager, "agent.put", author=author, **wanted)
-        return _settled(manager, agent, wait) if wait else agent
+        return {**_settled(manager, agent, wait), "change": agent.get("change")} if wait else agent
 
     [outcome] = for_each(session, [wanted["name"]], work)
     if outcome.error:
         raise outcome.error
     return outcome.answer or {}
+
+
+def _told_change(session: Session, agent: dict[str, Any]) -> bool:
+    """Tell what else is to be known of the change; return whether it is still wanted."""
+    if agent.get("change") is None:
+        return True
+    change = session.manager.call("change.show", id=agent["change"])
+    number = change["id"]
+    if has_failed(change):
+        session.warn(
+            f"change {number} is {change['state']}: {change['message']}; "
+            f"`opmas change show {number}` shows more"
+        )
+        return False
+    if not has_ended(change) and not session.as_json:
+        session.note(
+            f"change {number}: {progress_text(change)}; `opmas change wait {number}` "
+            "says how it comes out"
+        )
+    return True
 
 
 def _settled(manager: ManagerClient, agent: dict[str, Any], wait: float) -> dict[str, Any]:

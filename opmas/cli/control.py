@@ -11,6 +11,7 @@ from opmas.cli.exits import Exit, UsageError, exit_for
 from opmas.cli.failure import render_error
 from opmas.cli.names import call_for_agent
 from opmas.cli.progress import Outcome, for_each
+from opmas.cli.story import has_failed, render_all_planned
 from opmas.cli.text import visible
 
 if TYPE_CHECKING:
@@ -42,9 +43,32 @@ def restart_agents(session: Session) -> Exit:
 def remove_agents(session: Session) -> Exit:
     """Remove the agents, after a question on a terminal."""
     args = session.args
+    expect = _expected(session)
+    if args.dry_run:
+        return _plan_removal(session, **expect)
     if not args.yes:
         _confirm(session, args.names, purge=args.purge)
-    return _control(session, "agent.remove", lambda _: True, purge=args.purge)
+    return _control(session, "agent.remove", lambda _: True, purge=args.purge, **expect)
+
+
+def _expected(session: Session) -> dict[str, int]:
+    args = session.args
+    if args.expect is None:
+        return {}
+    if len(set(args.names)) > 1:
+        raise UsageError("cannot expect one revision of several agents: name one agent")
+    return {"expect": args.expect}
+
+
+def _plan_removal(session: Session, **expect: int) -> Exit:
+    names, purge = dict.fromkeys(session.args.names), session.args.purge
+    answers = [
+        call_for_agent(session.manager, "agent.remove", n, dry_run=True, purge=purge, **expect)
+        for n in names
+    ]
+    changes = {"changes": [answer["change"] for answer in answers]}
+    session.show("opmas.change-list/v1", changes, render_all_planned)
+    return Exit.OK
 
 
 def _confirm(session: Session, names: list[str], *, purge: bool) -> None:
@@ -96,14 +120,17 @@ def _control(session: Session, method: str, good: Good, **params: Any) -> Exit:
 def _result(outcome: Outcome, good: Good, *, waited: bool) -> dict[str, Any]:
     error, answer = outcome.error, outcome.answer
     agent = answer if answer and "phase" in answer else None
-    done = error is None and (agent is None or not waited or good(agent))
+    change = answer.get("change") if answer and agent is None else None
+    undone = change is not None and has_failed(change)
+    done = error is None and not undone and (agent is None or not waited or good(agent))
     return {
         "name": outcome.name,
         "ok": done,
-        "removed": bool(answer and "removed" in answer),
+        "removed": bool(answer and "removed" in answer and not undone),
         "agent": agent,
         "error": error
         and {"code": error.code, "message": error.message, "problems": list(error.problems)},
+        "change": change and change["id"],
     }
 
 
@@ -129,8 +156,10 @@ def render_results(document: dict[str, Any], view: View) -> str:
 def _line(result: dict[str, Any], view: View) -> str:
     palette, agent = view.palette, result["agent"]
     name = palette.paint(f"{result['name']}:", "bold")
-    if agent is None:
+    if agent is None and result["ok"]:
         return f"{name} removed"
+    if agent is None:
+        return f"{name} not removed\n  `opmas change show {result['change']}` says why"
     phase = palette.paint(agent["phase"], PHASE_STYLES.get(agent["phase"], ""))
     line = f"{name} {phase}"
     if not result["ok"]:

@@ -16,6 +16,7 @@ from opmas.cli.commands import COMMANDS, GROUPS
 from opmas.cli.commands.model import COMMON, Argument, Command
 from opmas.cli.completion import render_bash
 from opmas.cli.exits import MEANINGS, Exit
+from opmas.cli.schemas.host import EVENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +41,8 @@ def render_commands() -> str:
         "# The command `opmas`",
         (
             "`opmas` talks to the manager over its control socket: be root or a member of the "
-            "group `opmas`. It works without the REST API, and `agent logs`, `doctor` and "
-            "`version` also without the manager."
+            "group `opmas`. It works without the REST API; `agent logs`, `doctor`, `version`, "
+            "`bundle` and `key` work also without the manager."
         ),
         "## Options of every command",
         _options(COMMON),
@@ -76,9 +77,14 @@ def _command(command: Command, level: str) -> list[str]:
     examples = "\n".join(f"{text}\n    # {what}" for text, what in command.examples)
     parts.append(f"```sh\n{examples}\n```")
     if command.schema in schemas.SCHEMAS:
-        anchor = command.schema.replace(".", "").replace("/", "")
-        parts.append(f"JSON: [`{command.schema}`](json.md#{anchor})")
+        linked = [_link(command.schema)]
+        linked += [f"with `{option}` {_link(schema)}" for option, schema in command.variants]
+        parts.append(f"JSON: {', '.join(linked)}")
     return parts
+
+
+def _link(schema: str) -> str:
+    return f"[`{schema}`](json.md#{schema.replace('.', '').replace('/', '')})"
 
 
 def _options(arguments: Sequence[Argument]) -> str:
@@ -120,8 +126,12 @@ def render_schemas() -> str:
     ]
     for name in schemas.SCHEMAS:
         commands = [f"`{c.spelled}`" for c in COMMANDS if c.schema == name]
-        if name == "opmas.agent-plan/v1":
-            commands = ["`opmas agent create --dry-run`", "`opmas agent update --dry-run`"]
+        commands += [
+            f"`{c.spelled} {option}`"
+            for c in COMMANDS
+            for option, schema in c.variants
+            if schema == name
+        ]
         parts += _schema(name, schemas.whole(name), commands)
     parts += _schema("event", schemas.event(), ["`opmas events --follow`, each line"])
     return "\n\n".join(parts) + "\n"
@@ -151,7 +161,7 @@ def _members(schema: dict[str, Any], before: str) -> list[str]:
 
 
 def _is_document(items: dict[str, Any]) -> bool:
-    return any(items is schema for schema in schemas.SCHEMAS.values()) or items is schemas.EVENT
+    return any(items is schema for schema in schemas.SCHEMAS.values()) or items is EVENT
 
 
 def _type(member: dict[str, Any]) -> str:
@@ -169,7 +179,7 @@ def _list_type(member: dict[str, Any]) -> str:
     for name, schema in schemas.SCHEMAS.items():
         if items is schema:
             return f"list of [`{name}`](#{name.replace('.', '').replace('/', '')})"
-    if items is schemas.EVENT:
+    if items is EVENT:
         return "list of [event](#event)"
     return f"list of {items['type']}"
 

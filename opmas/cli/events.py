@@ -40,6 +40,11 @@ STYLES: Final = {
     "backoff": "bad",
     "failed": "bad",
     "quarantined": "bad",
+    "committed": "good",
+    "reverting": "warn",
+    "reverted": "bad",
+    "revert-failed": "bad",
+    "refused": "bad",
     "warning": "warn",
     "error": "bad",
 }
@@ -158,8 +163,9 @@ def describe(event: dict[str, Any]) -> str:
     data = event.get("data") or {}
     kind = str(event["type"])
     if kind in {"opmas.agent.phase", "opmas.agent.health"}:
-        reason = f" ({data['reason']})" if data.get("reason") else ""
-        return _with(f"{data.get('from')} -> {data.get('to')}{reason}", data.get("message"))
+        return _with(_turn(data), data.get("message"))
+    if kind.startswith("opmas.change."):
+        return _with(_step(kind, data), data.get("message"))
     if kind == "opmas.agent.exited":
         how = data.get("signal") or f"status {data.get('status')}"
         return f"{data.get('code')}, {how} ({data.get('result')})"
@@ -169,6 +175,19 @@ def describe(event: dict[str, Any]) -> str:
         severity = f"{data['severity']}: " if data.get("severity") else ""
         return f"{severity}{data['message']}"
     return ", ".join(f"{name} {_short(value)}" for name, value in data.items())
+
+
+def _step(kind: str, data: dict[str, Any]) -> str:
+    change = f"change {data.get('id')}"
+    if kind == "opmas.change.step":
+        return f"{change}: {data.get('task')} {data.get('state')}"
+    return f"{change}, {data.get('kind')}: {_turn(data)}"
+
+
+def _turn(data: dict[str, Any]) -> str:
+    reason = f" ({data['reason']})" if data.get("reason") else ""
+    before = f"{data['from']} -> " if data.get("from") else ""
+    return f"{before}{data.get('to')}{reason}"
 
 
 def _with(text: str, message: object) -> str:

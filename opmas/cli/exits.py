@@ -17,7 +17,9 @@ from opmas.errors import (
     OpmasError,
     RequestError,
     UnknownAgentError,
+    UnknownChangeError,
     UnknownPackageError,
+    UnknownVersionError,
 )
 
 
@@ -39,14 +41,16 @@ class Exit(IntEnum):
 
 MEANINGS: Final = {
     Exit.OK: "done, and all is well",
-    Exit.FAILED: "the answer is negative: an agent is not in the phase that was asked for, "
-    "`status` found something that needs attention, `doctor` found a fault",
+    Exit.FAILED: "the answer is negative: an agent is not in the phase that was asked for, a "
+    "change was undone or refused or has not ended in time, `status` found something that needs "
+    "attention, `doctor` found a fault",
     Exit.USAGE: "the command line is wrong; nothing was done",
-    Exit.NOT_FOUND: "no agent or package has that name",
+    Exit.NOT_FOUND: "there is no such agent, package, version or change",
     Exit.MANAGER_UNAVAILABLE: "the manager does not answer (agents run on without it)",
     Exit.ACCESS_DENIED: "not allowed: be root or a member of the group opmas",
     Exit.REFUSED: "the request is refused as it stands: a wrong value, a need that is not "
-    "granted, an agent that exists already or was changed meanwhile",
+    "granted, an agent that exists already or was changed meanwhile, a bundle that this host does "
+    "not trust or that is damaged",
     Exit.UNAVAILABLE: "something that the manager needs is away (systemd, its database, a "
     "missing program); the same command may work later",
     Exit.BUG: "a bug in opmas",
@@ -73,6 +77,8 @@ _BY_CLASS: Final = (
     (FailedError, Exit.FAILED),
     (UnknownAgentError, Exit.NOT_FOUND),
     (UnknownPackageError, Exit.NOT_FOUND),
+    (UnknownVersionError, Exit.NOT_FOUND),
+    (UnknownChangeError, Exit.NOT_FOUND),
     (ManagerError, Exit.MANAGER_UNAVAILABLE),
     (AccessDeniedError, Exit.ACCESS_DENIED),
     (RequestError, Exit.REFUSED),

@@ -34,10 +34,12 @@ def call_for_agent(
         raise _with_packages(manager, wanted, error) from error
 
 
-def call_for_package(manager: ManagerClient, method: str, name: str) -> dict[str, Any]:
+def call_for_package(
+    manager: ManagerClient, method: str, name: str, **params: Any
+) -> dict[str, Any]:
     """Return the method's result for a package; an unknown name comes with the nearest."""
     try:
-        return manager.call(method, name=name)
+        return manager.call(method, name=name, **params)
     except UnknownPackageError as error:
         raise _with_packages(manager, name, error) from error
 

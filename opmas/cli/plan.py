@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from opmas.cli.agents import render_config
 from opmas.cli.packages import render_needs
+from opmas.cli.story import plan_fields
 from opmas.cli.text import render_fields, visible
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def make_plan(
         "needs": needs,
         "missing": [need["name"] for need in needs if not need["granted"]],
         "changes": [key for key in same if before and (before[key] or {}) != (wanted[key] or {})],
+        "change": None,
     }
 
 
@@ -51,6 +53,7 @@ def render_plan(document: dict[str, Any], view: View) -> str:
         ("after", visible(", ".join(document["after"]))),
         ("config", render_config(document["config"])),
         ("changes", visible(", ".join(document["changes"]))),
+        *(plan_fields(document["change"]) if document["change"] else ()),
         ("granted", render_needs(granted, palette)),
         ("not granted", render_needs(missing, palette)),
     ]

@@ -101,6 +101,11 @@ class Session:
         """Whether someone at a terminal sees what is going on."""
         return sys.stderr.isatty() and not self.as_json
 
+    @property
+    def columns(self) -> int:
+        """How wide the terminal of standard error is."""
+        return _width(sys.stderr, self.environ)
+
     def ask(self, question: str) -> bool:
         """Return whether the answer to the question is yes; no answer is no."""
         sys.stderr.write(f"{visible(question)} [y/N] ")
@@ -112,6 +117,11 @@ class Session:
         print(
             f"{self.palette(sys.stderr).paint('opmas:', 'dim')} {visible(text)}", file=sys.stderr
         )
+
+    def warn(self, text: str) -> None:
+        """Tell something beside the answer that someone should look at."""
+        palette = self.palette(sys.stderr)
+        print(f"{palette.paint('opmas:', 'dim')} {palette.paint(text, 'warn')}", file=sys.stderr)
 
     def show(
         self, schema: str, document: dict[str, Any], render: Callable[[dict[str, Any], View], str]

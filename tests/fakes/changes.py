@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 FINAL: Final = {"committed", "reverted", "revert-failed", "refused"}
 TASKS: Final = {
-    "create": ("start", "watch"),
+    "create": ("switch", "start", "watch"),
     "config": ("switch", "watch"),
     "limits": ("switch", "start", "watch"),
     "settings": ("switch", "start", "watch"),
-    "install": ("fetch", "install"),
-    "update": ("rehearse", "fetch", "install", "stop", "switch", "start", "watch"),
-    "rollback": ("rehearse", "stop", "switch", "start", "watch"),
+    "install": ("check", "install"),
+    "update": ("check", "rehearse", "install", "stop", "switch", "start", "watch"),
+    "rollback": ("check", "rehearse", "stop", "switch", "start", "watch"),
     "remove": ("stop", "remove"),
 }
 WINDOW: Final = 60

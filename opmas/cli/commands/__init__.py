@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from opmas.cli.commands import agent, host
+from opmas.cli.commands import agent, bundle, change, host, package
 
 if TYPE_CHECKING:
     from opmas.cli.commands.model import Command, Group
 
 GROUPS: Final[dict[str, Group]] = {
-    group.name: group for group in (agent.GROUP, host.PACKAGE_GROUP, host.TOKEN_GROUP)
+    group.name: group
+    for group in (
+        agent.GROUP,
+        package.GROUP,
+        change.GROUP,
+        bundle.BUNDLE_GROUP,
+        bundle.KEY_GROUP,
+        host.TOKEN_GROUP,
+    )
 }
 
 COMMANDS: Final[tuple[Command, ...]] = (
     host.STATUS,
     *agent.COMMANDS,
-    *host.PACKAGES,
+    *package.COMMANDS,
+    *change.COMMANDS,
     host.EVENTS,
+    *bundle.BUNDLES,
+    *bundle.KEYS,
     *host.TOKENS,
     host.DOCTOR,
     host.VERSION,

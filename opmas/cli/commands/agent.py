@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from typing import Final
 
-from opmas.cli.commands.model import AGENT, AGENTS, Argument, Command, Group, operand, option
+from opmas.cli.commands.model import (
+    AGENT,
+    AGENTS,
+    EXPECT,
+    NO_WAIT,
+    PATIENCE,
+    PLAN_ONLY,
+    TIMEOUT,
+    WINDOW,
+    Argument,
+    Command,
+    Group,
+    operand,
+    option,
+)
 
 GROUP: Final = Group(
     "agent",
     "see, create and control agents",
     "An agent is a named instance of a package with a configuration of its own. systemd runs it "
     "as the unit opmas-agent@NAME.service; these commands say what is wanted and show what is.",
-)
-
-NO_WAIT: Final = option(
-    "--no-wait", text="return as soon as the manager accepted it", action="store_true"
-)
-TIMEOUT: Final = option(
-    "--timeout",
-    text="how long to wait for the outcome (default: 60)",
-    metavar="SECONDS",
-    number=float,
 )
 
 SETTINGS: Final[tuple[Argument, ...]] = (
@@ -63,9 +67,9 @@ SETTINGS: Final[tuple[Argument, ...]] = (
         completes="agents",
     ),
     option("--stopped", text="do not run it until `agent start`", action="store_true"),
+    WINDOW,
     option("--dry-run", text="show what would be asked, change nothing", action="store_true"),
     NO_WAIT,
-    TIMEOUT,
 )
 
 COMMANDS: Final[tuple[Command, ...]] = (
@@ -148,20 +152,29 @@ COMMANDS: Final[tuple[Command, ...]] = (
                 metavar="PACKAGE",
                 completes="packages",
             ),
+            option(
+                "--version",
+                text="the version of the package (default: the newest)",
+                metavar="VERSION",
+            ),
             *SETTINGS,
+            TIMEOUT,
         ),
         "opmas.agent/v1",
+        (("--dry-run", "opmas.agent-plan/v1"),),
     ),
     Command(
         ("agent", "update"),
-        "change an agent's configuration, limits or grants",
+        "change an agent's version, configuration, limits or grants",
         "Changes what is named and leaves the rest. --config replaces the whole configuration; "
         "--set and --unset change single values of it. An agent that can takes a new "
-        "configuration while it runs. One that somebody else changed meanwhile is left alone.",
+        "configuration while it runs. One that somebody else changed meanwhile is left alone. "
+        "Afterwards the agent is watched: one that does worse than before is put back as it was. "
+        "With --version the command waits until that is decided, and ends with 1 when it was.",
         (
             ("opmas agent update web --set interval=10", "one value"),
-            ("opmas agent update web --config web.yaml --dry-run", "see it first"),
-            ("opmas agent update web --limit memory_max=128M", "more memory"),
+            ("opmas agent update web --limit memory_max=128M --dry-run", "see it first"),
+            ("opmas agent update web --version 1.4.0", "another version, undone if it is bad"),
         ),
         "configure:update_agent",
         (
@@ -179,9 +192,45 @@ COMMANDS: Final[tuple[Command, ...]] = (
                 dest="unsets",
                 action="append",
             ),
+            option(
+                "--version",
+                text="run this version of the package; newest is the newest there is",
+                metavar="VERSION",
+            ),
             *SETTINGS,
+            EXPECT,
+            option(
+                "--timeout",
+                text="how long to wait for the outcome (default: 60; with --version until the "
+                "change has ended)",
+                metavar="SECONDS",
+                number=float,
+            ),
         ),
         "opmas.agent/v1",
+        (("--dry-run", "opmas.agent-plan/v1"), ("--version", "opmas.change/v1")),
+    ),
+    Command(
+        ("agent", "rollback"),
+        "put an agent back to an earlier version",
+        "Has the agent run the version that it ran before, or the one that is named, as a change "
+        "like an update: it is rehearsed first and watched afterwards. `opmas package show` lists "
+        "the versions that are there.",
+        (
+            ("opmas agent rollback web", "the version before"),
+            ("opmas agent rollback web --version 1.3.0 --dry-run", "see it first"),
+        ),
+        "versions:roll_back_agent",
+        (
+            AGENT,
+            option("--version", text="to this version", metavar="VERSION"),
+            WINDOW,
+            EXPECT,
+            PLAN_ONLY,
+            NO_WAIT,
+            PATIENCE,
+        ),
+        "opmas.change/v1",
     ),
     Command(
         ("agent", "start"),
@@ -229,10 +278,13 @@ COMMANDS: Final[tuple[Command, ...]] = (
             AGENTS,
             option("--purge", text="delete what they stored, too", action="store_true"),
             option("--yes", "-y", text="do not ask", action="store_true"),
+            EXPECT,
+            PLAN_ONLY,
             NO_WAIT,
             TIMEOUT,
         ),
         "opmas.agent-results/v1",
+        (("--dry-run", "opmas.change-list/v1"),),
     ),
     Command(
         ("agent", "logs"),
@@ -256,8 +308,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command(
         ("agent", "explain"),
         "say why an agent is in its state",
-        "Says in sentences why the agent is in its state, from which facts, and what will happen "
-        "next.",
+        "Says in sentences why the agent is in its state, from which facts, what will happen "
+        "next, and how its last changes came out.",
         (("opmas agent explain web", "why web is as it is"),),
         "agents:explain_agent",
         (AGENT,),

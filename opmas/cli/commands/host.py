@@ -1,4 +1,4 @@
-"""The commands about the host as a whole: status, packages, events, doctor and the rest."""
+"""The commands about the host as a whole: status, events, doctor and the rest."""
 
 from __future__ import annotations
 
@@ -6,12 +6,6 @@ from typing import Final
 
 from opmas.cli.commands.model import Command, Group, operand, option
 
-PACKAGE_GROUP: Final = Group(
-    "package",
-    "see the agent packages on this host",
-    "A package is code that agents are made from. apt installs it (opmas-agent-NAME) and the "
-    "manager notices by itself.",
-)
 TOKEN_GROUP: Final = Group(
     "token",
     "manage the tokens of the REST API",
@@ -32,39 +26,6 @@ STATUS: Final = Command(
     "status:show_status",
     (),
     "opmas.status/v1",
-)
-
-PACKAGES: Final = (
-    Command(
-        ("package", "list"),
-        "list the agent packages",
-        "The packages that agents can be created from, and the agents made from each.",
-        (("opmas package list", "what can be run here"),),
-        "packages:list_packages",
-        (),
-        "opmas.package-list/v1",
-    ),
-    Command(
-        ("package", "show"),
-        "show a package, its needs and its configuration",
-        "What the package is, what it needs beyond the closed sandbox and why, its limits, and "
-        "the defaults of its configuration.",
-        (("opmas package show hostwatch", "before creating an agent from it"),),
-        "packages:show_package",
-        (operand("name", text="the package", metavar="NAME", completes="packages"),),
-        "opmas.package/v1",
-    ),
-    Command(
-        ("package", "scan"),
-        "look for packages now",
-        "Reads the package directories again. apt does this by a trigger; it is for packages that "
-        "were put there by hand. Names what is wrong with a package that is refused. Exit code 1 "
-        "says that one was.",
-        (("opmas package scan", "after copying a package into a directory of packages_path"),),
-        "packages:scan_packages",
-        (),
-        "opmas.package-scan/v1",
-    ),
 )
 
 EVENTS: Final = Command(

@@ -34,7 +34,10 @@ class Argument(NamedTuple):
 
 
 class Command(NamedTuple):
-    """One command: `run` is `module:function` in opmas.cli; `schema` is what --json prints."""
+    """One command: `run` is `module:function` in opmas.cli; `schema` is what --json prints.
+
+    `variants` are pairs: an option, and the schema that --json prints with it.
+    """
 
     path: tuple[str, ...]
     summary: str
@@ -43,6 +46,7 @@ class Command(NamedTuple):
     run: str
     arguments: tuple[Argument, ...] = ()
     schema: str = ""
+    variants: tuple[tuple[str, str], ...] = ()
 
     @property
     def spelled(self) -> str:
@@ -70,6 +74,38 @@ def operand(name: str, *, text: str, **details: Any) -> Argument:
 
 AGENT = operand("name", text="the agent", metavar="NAME", completes="agents")
 AGENTS = operand("names", text="one or more agents", metavar="NAME", nargs="+", completes="agents")
+PACKAGE = operand("name", text="the package", metavar="NAME", completes="packages")
+
+NO_WAIT = option(
+    "--no-wait", text="return as soon as the manager accepted it", action="store_true"
+)
+TIMEOUT = option(
+    "--timeout",
+    text="how long to wait for the outcome (default: 60)",
+    metavar="SECONDS",
+    number=float,
+)
+PATIENCE = option(
+    "--timeout",
+    text="how long to wait for the outcome (default: until the change has ended)",
+    metavar="SECONDS",
+    number=float,
+)
+WINDOW = option(
+    "--window",
+    text="for how long the agents are watched after it, 0 to 600 (default: by what is changed)",
+    metavar="SECONDS",
+    number=int,
+)
+EXPECT = option(
+    "--expect",
+    text="only if the agent is at this revision (`agent show` tells it)",
+    metavar="REVISION",
+    number=int,
+)
+PLAN_ONLY = option(
+    "--dry-run", text="show what would be done in which order, change nothing", action="store_true"
+)
 
 COMMON = (
     option("--json", text="print JSON (docs/reference/json.md)", action="store_true"),

@@ -12,7 +12,7 @@ def test_status_is_0_when_all_is_well(opmas, web):
 
     assert done.returncode == 0
     assert done.stdout.startswith("fake: manager ok\n")
-    assert "web    demo     running  healthy" in done.stdout
+    assert "web    demo     1.0.0    running  healthy" in done.stdout
 
 
 def test_status_is_1_when_an_agent_needs_attention(opmas, web):
@@ -165,7 +165,9 @@ def test_an_unknown_package_names_the_nearest(opmas, manager):
 def test_explain_is_sentences(opmas, web):
     done = opmas("agent", "explain", "web")
 
-    assert done.stdout == "web is running\n  it is running\n  Next: nothing: it is as wanted\n"
+    sentences = "web is running\n  it is running\n  Next: nothing: it is as wanted\n"
+    assert done.stdout.startswith(f"{sentences}Last changes:\n  change 1, ")
+    assert done.stdout.endswith(" ago: create web 1.0.0, committed: it does as well as before\n")
 
 
 def test_version_is_told_also_without_the_manager(opmas, manager):

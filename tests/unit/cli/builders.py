@@ -23,6 +23,8 @@ def agent(name: str = "web", **changes: Any) -> dict[str, Any]:
         "name": name,
         "package": "hostwatch",
         "package_version": "1.0.0",
+        "version": "1.0.0",
+        "change": None,
         "unit": f"opmas-agent@{name}.service",
         "desired": "running",
         "phase": "running",
@@ -79,6 +81,60 @@ def package(name: str = "hostwatch", *needs: str, **changes: Any) -> dict[str, A
         },
         "agents": [],
         "state": "ready",
+        "held": False,
+        "requires": [],
+        "wants": [],
+        "conflicts": [],
+        "versions": [version()],
+        **changes,
+    }
+
+
+def version(number: str = "1.0.0", **changes: Any) -> dict[str, Any]:
+    """Return one version of a package."""
+    return {
+        "version": number,
+        "source": "deb",
+        "trust": "dpkg",
+        "key": "",
+        "delivered_by": "",
+        "installed_at": "2026-01-31T15:00:00.000000Z",
+        "bytes": 20480,
+        "agents": [],
+        "bad_until": None,
+        **changes,
+    }
+
+
+def change(number: int = 17, **changes: Any) -> dict[str, Any]:
+    """Return a ChangeView of an update of web that came out well."""
+    return {
+        "id": number,
+        "kind": "update",
+        "subject": "agent/web",
+        "agents": ["web"],
+        "package": "hostwatch",
+        "author": "robin",
+        "state": "committed",
+        "reason": "passed",
+        "message": "it does as well as before",
+        "before": {"version": "1.0.0"},
+        "after": {"version": "1.1.0"},
+        "tasks": [
+            {"name": "switch", "state": "done", "message": ""},
+            {"name": "watch", "state": "done", "message": ""},
+        ],
+        "progress": None,
+        "window": 60,
+        "watch_left": None,
+        "waits_for": None,
+        "undo_of": None,
+        "created_at": "2026-01-31T17:55:00.000000Z",
+        "updated_at": "2026-01-31T17:56:02.000000Z",
+        "ended_at": "2026-01-31T17:56:02.000000Z",
+        "serial": 9,
+        "facts": [],
+        "restarts": ["web"],
         **changes,
     }
 

@@ -18,9 +18,9 @@ def test_a_list_shows_a_line_for_each_agent():
     lines = render_agents(document, view()).split("\n")
 
     assert lines == [
-        "AGENT  PACKAGE    PHASE    HEALTH   SINCE  MEMORY  MESSAGE",
-        "db     hostwatch  failed   unknown  2h 2m  12M     it crashed",
-        "web    hostwatch  running  healthy  2h 2m  12M     12 disks",
+        "AGENT  PACKAGE    VERSION  PHASE    HEALTH   SINCE  MEMORY  MESSAGE",
+        "db     hostwatch  1.0.0    failed   unknown  2h 2m  12M     it crashed",
+        "web    hostwatch  1.0.0    running  healthy  2h 2m  12M     12 disks",
     ]
 
 
@@ -40,6 +40,7 @@ def test_an_empty_answer_to_a_filter_does_not_say_that_there_are_no_agents():
         ({"held_by": "systemctl", "phase": "stopped"}, "held by systemctl"),
         ({"health": "degraded", "health_message": "disk slow"}, "disk slow"),
         ({"phase": "backoff", "message": "next try in 8 s"}, "next try in 8 s"),
+        ({"change": 17}, "change 17 is under way"),
         ({"needs_restart": True}, "a change waits for `opmas agent restart web`"),
         ({"status_text": "\x1b[2J"}, "\\x1b[2J"),
     ],

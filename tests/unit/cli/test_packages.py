@@ -1,5 +1,6 @@
 from opmas.cli.packages import render_package, render_packages, render_scan
-from tests.unit.cli.builders import package, view
+from opmas.cli.text import COLOURED
+from tests.unit.cli.builders import package, version, view
 
 
 def test_packages_are_listed_with_their_agents_and_needs():
@@ -13,10 +14,39 @@ def test_packages_are_listed_with_their_agents_and_needs():
     lines = render_packages(document, view()).split("\n")
 
     assert lines == [
-        "PACKAGE    VERSION  STATE    AGENTS    NEEDS                       SUMMARY",
-        "hostwatch  1.0.0    ready    4 agents  network=observe, proc=host  watches the host",
-        "probe      1.0.0    missing  -         -                           watches the host",
+        "PACKAGE    VERSION  TRUST  STATE    AGENTS    NEEDS                       SUMMARY",
+        "hostwatch  1.0.0    dpkg   ready    4 agents  network=observe, proc=host  watches the host",
+        "probe      1.0.0    dpkg   missing  -         -                           watches the host",
     ]
+
+
+def test_what_nobody_vouches_for_stands_out_wherever_it_is():
+    unsigned = [version("1.0.0"), version("1.1.0", source="bundle", trust="unsigned")]
+    found = package(version="1.1.0", versions=unsigned, held=True)
+
+    table = render_packages({"packages": [found]}, view(palette=COLOURED))
+    whole = render_package(found, view(palette=COLOURED))
+
+    assert "1.1.0 (+1)" in table
+    assert "\x1b[33munsigned\x1b[0m" in table
+    assert "\x1b[33munsigned\x1b[0m, by bundle" in whole
+    assert "ready, held" in whole
+
+
+def test_versions_say_who_vouches_who_runs_them_and_which_were_undone():
+    signed = version(
+        "2.0.0",
+        trust="key",
+        key="AB12",
+        delivered_by="deb:opmas-agent-web",
+        bad_until="2026-02-01T18:00:00Z",
+    )
+    found = package(versions=[version(agents=["web", "db"]), signed])
+
+    text = render_package(found, view())
+
+    assert "1.0.0  dpkg, by deb, for web, db" in text
+    assert "2.0.0  key AB12, by deb:opmas-agent-web, not used, was undone, not tried" in text
 
 
 def test_no_packages_says_how_to_get_one():

@@ -14,8 +14,8 @@ def test_status_shows_host_manager_and_agents():
         "  packages  2",
         "  agents    1: 1 running",
         "",
-        "AGENT  PACKAGE    PHASE    HEALTH   SINCE  MEMORY  MESSAGE",
-        "web    hostwatch  running  healthy  2h 2m  12M",
+        "AGENT  PACKAGE    VERSION  PHASE    HEALTH   SINCE  MEMORY  MESSAGE",
+        "web    hostwatch  1.0.0    running  healthy  2h 2m  12M",
     ]
 
 

@@ -3,7 +3,7 @@ import io
 
 import pytest
 
-from opmas.cli.changes import (
+from opmas.cli.edits import (
     changed_config,
     changed_limits,
     parse_value,
