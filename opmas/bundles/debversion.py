@@ -6,8 +6,10 @@
     1.0.post1    1.0+post1      + sorts after it
     1.0.dev3     1.0~~dev3      a development version comes before its a, b and rc
     1.0a1.dev3   1.0~a1~dev3
-    1.0+deb.7    1.0+1deb.7     a local version comes after its release, before its .post: digits
-                                sort before letters
+    1.0+deb.7    1.0+1deb.7     a local version comes after its release, before its .post1: digits
+                                sort before letters; among local versions the order is dpkg's
+
+For PEP 440 1.0 and 1.0.0 are one version, for dpkg they are two: keep to one number of parts.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ def debian_version(version: str) -> str:
     if found.post is not None:
         parts.append(f"+post{found.post}")
     if found.dev is not None:
-        parts.append(f"~dev{found.dev}" if found.pre or found.post is not None else f"~~dev{found.dev}")
+        plain = found.pre is None and found.post is None
+        parts.append(f"{'~~' if plain else '~'}dev{found.dev}")
     if found.local:
         parts.append(f"+1{found.local}")
     return "".join(parts)

@@ -64,11 +64,7 @@ def check_host(manifest: BundleManifest, host: Host) -> None:
 
 def check_agent_yaml(content: bytes, manifest: BundleManifest, host: Host) -> Manifest:
     """Return the package's manifest when it is the one of the bundle and this OPMAS can run it."""
-    where = "agent.yaml of the bundle"
-    try:
-        package = parse_manifest(parse_yaml(content.decode(), where=where), where=where)
-    except UnicodeDecodeError as error:
-        raise InvalidError(f"cannot read {where}: not UTF-8 text") from error
+    package = parse_agent_yaml(content)
     if package.name != manifest.name or not is_same(package.version, manifest.version):
         raise VersionMismatchError(
             f"cannot install package {manifest.name} {manifest.version}: "
@@ -90,6 +86,16 @@ def check_agent_yaml(content: bytes, manifest: BundleManifest, host: Host) -> Ma
             f"it needs OPMAS {package.opmas}, and this is {host.opmas}"
         )
     return package
+
+
+def parse_agent_yaml(content: bytes) -> Manifest:
+    """Return the package's manifest, or raise `InvalidError` with all that is wrong with it."""
+    where = "agent.yaml of the bundle"
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidError(f"cannot read {where}: not UTF-8 text") from error
+    return parse_manifest(parse_yaml(text, where=where), where=where)
 
 
 def own_wheel(manifest: BundleManifest, wheels: Sequence[Wheel]) -> Wheel:

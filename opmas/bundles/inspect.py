@@ -6,36 +6,18 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from opmas.bundles.archive import open_archive
-from opmas.bundles.authority import Terms, judge, judge_package
-from opmas.bundles.manifest import MANIFEST, parse_manifest
-from opmas.bundles.minisign import Signature
+from opmas.bundles.authority import Terms, Verdict, judge, judge_package
+from opmas.bundles.manifest import parse_manifest
 from opmas.bundles.reader import Bundle, read_head
-from opmas.bundles.trust import TrustStore
-from opmas.errors import (
-    BundleError,
-    ConfigError,
-    ExpiredKeyError,
-    KeyNotAllowedError,
-    OpmasError,
-    RevokedKeyError,
-    UnknownKeyError,
-    UnsignedBundleError,
-)
+from opmas.errors import BadSignatureError, BundleError
 from opmas.packages.receipt import Trust
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from opmas.bundles.authority import Verdict
     from opmas.bundles.reader import Head
-
-
-class _Nowhere:
-    """Takes what is only read for its digest."""
-
-    def write(self, content: bytes | memoryview, /) -> object:
-        """Forget it."""
-        return len(content)
+    from opmas.bundles.trust import TrustedKey, TrustStore
+    from opmas.errors import OpmasError
 
 
 def inspect_bundle(path: Path, trust: TrustStore) -> dict[str, Any]:
@@ -46,15 +28,12 @@ def inspect_bundle(path: Path, trust: TrustStore) -> dict[str, Any]:
     """
     with open_archive(path) as archive:
         head = read_head(archive)
-        verdict, refusal = _judged(head, trust)
+        known, refusal = _judged(head, trust, "")
         manifest = parse_manifest(head.content, where=archive.name)
-        if verdict is not None:
-            verdict, refusal = _judged_package(verdict, manifest.name)
-        bundle = Bundle(archive, manifest, verdict or _NOBODY, head)
-        for entry in (manifest.agent_yaml, *manifest.files):
-            for _ in bundle.copy(entry, _Nowhere()):
-                pass
-        bundle.check_end()
+        if refusal is None:
+            known, refusal = _judged(head, trust, manifest.name)
+        bundle = Bundle(archive, manifest, Verdict(Trust.UNSIGNED), head)
+        bundle.read_all()
     return {
         "name": manifest.name,
         "version": manifest.version,
@@ -65,8 +44,25 @@ def inspect_bundle(path: Path, trust: TrustStore) -> dict[str, Any]:
         "bytes": archive.size,
         "files": [asdict(entry) for entry in (manifest.agent_yaml, *manifest.files)],
         "key": head.signature.id if head.signature else None,
-        "key_name": verdict.key.name if verdict and verdict.key else None,
-        "signed_comment": head.signature.comment if head.signature and verdict else None,
+        "key_name": known.name if known else None,
+        "comment": head.signature.comment if head.signature and known else None,
         "verdict": refusal.code if refusal else "trusted",
         "reason": refusal.message if refusal else "",
     }
+
+
+def _judged(
+    head: Head, store: TrustStore, package: str
+) -> tuple[TrustedKey | None, OpmasError | None]:
+    """Return the key when it is known, and why it is not trusted; a wrong signature is raised."""
+    signature = head.signature
+    keys = store.keys()
+    known = next((key for key in keys if signature and key.id == signature.id), None)
+    try:
+        verdict = judge(signature, head.content, store, Terms())
+        judge_package(verdict, package, Terms())
+    except BadSignatureError:
+        raise
+    except BundleError as error:
+        return known, error
+    return known, None

@@ -37,6 +37,14 @@ class Head:
     signature: Signature | None
 
 
+class _Nowhere:
+    """Takes what is only read for its digest."""
+
+    def write(self, content: bytes | memoryview, /) -> object:
+        """Forget it."""
+        return len(content)
+
+
 class Bundle:
     """A bundle whose manifest is vouched for; `copy` each of its entries, in their order."""
 
@@ -57,6 +65,14 @@ class Bundle:
         for _ in self.copy(self.manifest.agent_yaml, content):
             pass
         self.agent_yaml = content.getvalue()
+
+    def read_all(self) -> None:
+        """Hold all that is in it against the manifest, and keep agent.yaml alone."""
+        self.read_agent_yaml()
+        for entry in self.manifest.files:
+            for _ in self.copy(entry, _Nowhere()):
+                pass
+        self.check_end()
 
     def copy(self, entry: Entry, sink: Sink) -> Iterator[int]:
         """Copy the entry, which must come next, yielding its bytes so far."""
