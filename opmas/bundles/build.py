@@ -41,11 +41,13 @@ from opmas.packages.yamlfile import read_bounded
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from opmas.bundles.host import Host
     from opmas.bundles.minisign import SecretKey
-    from opmas.bundles.wheels import Wheel
+    from opmas.bundles.wheels import Wheel, WheelName
     from opmas.core.manifest import Manifest
 
 CHUNK: Final = 256 * 1024
+NAME_LENGTH: Final = 100
 
 
 def check_directory(directory: Path) -> tuple[str, ...]:
@@ -98,7 +100,7 @@ def _wheels(
     found = [own, *select_wheels(own.name.distribution, needs, links, host)]
     check_requirements(found, host)
     check_unpacked(found)
-    return sorted(found, key=lambda wheel: wheel.name.file)
+    return sorted(found, key=lambda wheel: stored_path(wheel.name, host))
 
 
 def _write(
@@ -143,6 +145,19 @@ def source_date() -> int:
     return int(written)
 
 
+def stored_path(name: WheelName, host: Host) -> str:
+    """Return where the wheel lies in the bundle.
+
+    ustar has room for 100 characters, and wheels that name several versions of manylinux are
+    longer: of those only the platform that most hosts have stays in the name.
+    """
+    if len(name.file) <= NAME_LENGTH:
+        return WHEELS + name.file
+    fitting = [tag for tag in name.tags if tag in host.tags]
+    widest = max(fitting, key=lambda tag: (host.tags[tag], tag.platform))
+    return f"{WHEELS}{name.file.rpartition('-')[0]}-{widest.platform}.whl"
+
+
 def _architectures(manifest: Manifest, wheels: list[Wheel]) -> tuple[str, ...]:
     """Return what the package names; with wheels of compiled code, this host's alone."""
     if all(wheel.name.pure for wheel in wheels):
@@ -159,7 +174,7 @@ def _architectures(manifest: Manifest, wheels: list[Wheel]) -> tuple[str, ...]:
 def _entry(wheel: Wheel) -> Entry:
     with wheel.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return Entry(WHEELS + wheel.name.file, os.fstat(file.fileno()).st_size, digest)
+        return Entry(stored_path(wheel.name, this_host()), os.fstat(file.fileno()).st_size, digest)
 
 
 @contextmanager
@@ -185,7 +200,7 @@ def _add(file: BinaryIO, name: str, content: bytes) -> None:
 def _copy(file: BinaryIO, wheel: Wheel) -> None:
     with wheel.path.open("rb") as source:
         size = os.fstat(source.fileno()).st_size
-        file.write(render_header(WHEELS + wheel.name.file, size))
+        file.write(render_header(stored_path(wheel.name, this_host()), size))
         while part := source.read(CHUNK):
             file.write(part)
     file.write(bytes(-size % BLOCK))

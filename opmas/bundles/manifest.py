@@ -118,14 +118,19 @@ def _entry(value: object) -> Entry:
     problems = Problems()
     top = Fields(value, "", problems)
     entry = Entry(
-        top.need("path", fields.line, ""),
+        top.need("path", fields.argument, ""),
         top.need("size", fields.integer(0, 2**53), 0),
         top.need("sha256", _SHA256, ""),
     )
     top.finish()
     if problems.found:
-        raise FieldError(*((".", problem) for problem in problems.found))
+        raise FieldError(*(_below(problem) for problem in problems.found))
     return entry
+
+
+def _below(problem: str) -> tuple[str, str]:
+    key, _, reason = problem.partition(": ")
+    return f".{key}", reason
 
 
 def _check_files(manifest: BundleManifest, where: str) -> None:

@@ -11,7 +11,9 @@ import gzip
 import os
 import subprocess
 import tempfile
+import textwrap
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.utils import formatdate
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -152,12 +154,16 @@ def _control(deb: _Deb, tree: Path) -> str:
         "Priority: optional\n"
         f"{homepage}"
         f"Description: agent package {deb.bundle.name} for OPMAS\n"
-        f" In the words of its authors: {deb.agent.summary}\n"
+        f"{_wrapped('In the words of its authors: ' + deb.agent.summary)}\n"
         " .\n"
         f" This package carries the agent package {deb.bundle.name} {deb.bundle.version} to the\n"
         " manager of OPMAS on this host, which installs it beside the versions that are\n"
         " there already and can go back to them.\n"
     )
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 78, initial_indent=" ", subsequent_indent=" ")
 
 
 def _least(specifier: str) -> str:
@@ -182,7 +188,7 @@ def _copyright(deb: _Deb) -> str:
     license_name = deb.agent.license or "not stated"
     return (
         f"The agent package {deb.bundle.name} is distributed as its authors made it.\n\n"
-        f"Copyright (C) the authors of {deb.bundle.name}\n"
+        f"Copyright {datetime.fromtimestamp(_date(), UTC).year} the authors of {deb.bundle.name}\n"
         f"License: {license_name}\n\n"
         "The wheels in the bundle carry the licences of what they hold in their METADATA.\n"
     )
