@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
+from docs import agent_schema
 from opmas.api.problems import status_of
 from opmas.api.settings import ApiSettings
 from opmas.cli.exits import exit_for
@@ -48,8 +49,11 @@ GIVEN_UP: Final = ("failed", "quarantined")
 
 def documents() -> dict[str, str]:
     """Return what each made file, and each page with a made part, has to be, by its path."""
-    made = {"docs/reference/lifecycle.dot": lifecycle_dot()}
-    for name in ("lifecycle", "errors", "settings"):
+    made = {
+        "docs/reference/lifecycle.dot": lifecycle_dot(),
+        "docs/reference/agent.schema.json": agent_schema.schema_text(),
+    }
+    for name in ("agent.yaml", "lifecycle", "errors", "settings"):
         path = f"docs/reference/{name}.md"
         made[path] = PART.sub(_fresh, (TOP / path).read_text(encoding="utf-8"))
     return made
@@ -168,6 +172,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 PARTS: Final[dict[str, Callable[[], str]]] = {
+    "agent-keys": agent_schema.keys_table,
+    "agent-sections": agent_schema.sections_text,
     "lifecycle-diagram": _lifecycle_diagram,
     "transitions": _transitions,
     "errors": _errors,

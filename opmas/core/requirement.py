@@ -44,7 +44,7 @@ _MARKER: Final = (
     r"(?:python_version|python_full_version|os_name|sys_platform|platform_release"
     r"|platform_system|platform_version|platform_machine|platform_python_implementation"
     r"|implementation_name|implementation_version|extra"
-    r"|'[^'\"]*'|\"[^'\"]*\"|[=!~]=|<=?|>=?|not +in|in|and|or|\(|\))"
+    r"""|'[^'"]*'|"[^'"]*"|[=!~]=|<=?|>=?|not +in|in|and|or|\(|\))"""
 )
 
 VERSION: Final = re.compile(f"{_PUBLIC}{_LOCAL}")

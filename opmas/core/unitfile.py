@@ -76,7 +76,7 @@ def render_dropin(spec: AgentSpec, manifest: Manifest, place: Place) -> str:
         *_hook("ExecStartPre", manifest.hooks.check, place),
         ("ExecStart", ()),
         ("ExecStart", agent_command(manifest, place)),
-        *_hook("ExecStop", manifest.hooks.pre_stop, place),
+        *_hook("ExecStop", manifest.hooks.pre_stop, place, ignored="-"),
         *_credential(place),
         *_python_path(manifest, place),
         *_limits(effective_limits(spec, manifest)),
@@ -205,13 +205,15 @@ def _neighbours(spec: AgentSpec, manifest: Manifest) -> Iterator[Line]:
             yield key, tuple(map(unit_name, others))
 
 
-def _hook(key: str, command: tuple[str, ...], place: Place) -> Lines:
+def _hook(key: str, command: tuple[str, ...], place: Place, ignored: str = "") -> Lines:
+    """Return the line of the hook; `ignored` is systemd's mark that its failure is none."""
     if not command:
         return []
-    if not is_function(command):
-        return [(key, _program(command, place))]
-    hook = (place.python, "-sP", "-m", "opmas.agent.hook", "--path", place.package_dir)
-    return [(key, _program((*hook, *command), place))]
+    if is_function(command):
+        sdk = (place.python, "-sP", "-m", "opmas.agent.hook")
+        command = (*sdk, "--path", place.package_dir, *command)
+    program, *arguments = _program(command, place)
+    return [(key, (f"{ignored}{program}", *arguments))]
 
 
 def _credential(place: Place) -> Lines:
