@@ -12,7 +12,10 @@ from opmas.core.agent import Limits
 from opmas.core.manifest import (
     EventTypes,
     HealthCheck,
+    Hooks,
+    Links,
     Manifest,
+    Metric,
     Sandbox,
     Timeouts,
     parse_manifest,
@@ -26,7 +29,10 @@ SECTIONS = {
     "limits": Limits,
     "timeouts": Timeouts,
     "health_check": HealthCheck,
+    "hooks": Hooks,
     "events": EventTypes,
+    "metrics": Metric,
+    "links": Links,
 }
 
 
