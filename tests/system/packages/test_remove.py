@@ -49,6 +49,8 @@ def use(host: Host) -> None:
     create_agent(host)
     host.run("opmas", "token", "create", "someone")
     host.run("curl", "-sS", "--fail", "http://127.0.0.1:8420/v1/health")
+    host.run("touch", "/etc/opmas/trusted-keys.d/someone.pub", "/var/lib/opmas/bundles/x.opmas")
+    host.run("touch", "/var/cache/opmas/x.deb")
 
 
 @pytest.fixture
@@ -102,6 +104,14 @@ def test_a_purge_leaves_an_admins_own_drop_in(host: Host) -> None:
     apt(host, "purge", *NAMES)
 
     assert host.run("ls", str(own.parent)).stdout == f"{own.name}\n"
+
+
+def test_a_purge_lets_go_of_what_was_held_for_a_rollback(host: Host) -> None:
+    host.run("apt-mark", "hold", "opmas-agent-hostwatch")
+
+    apt(host, "purge", "opmas", "opmas-api", "opmas-manager")
+
+    wait_for(lambda: host.run("apt-mark", "showhold").stdout == "", 20, "no hold left")
 
 
 def test_the_api_goes_alone(host: Host) -> None:

@@ -1,15 +1,17 @@
 """Upgrading in place: nothing that runs is disturbed, nothing that was edited is lost."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.lab import Host
+from opmas.version import VERSION
+from tests.lab import Host, wait_for
 from tests.system.install import build, create_agent, install
 
-NEXT = "0.1.0+1"
+NEXT = f"{VERSION}+1"
 AGENT = "opmas-agent@hostwatch.service"
 MANAGER = "opmas-manager.service"
 API = "opmas-api.service"
@@ -17,6 +19,9 @@ URL = "http://127.0.0.1:8420/v1/health"
 # curl fails where no answer is had; the 503 of a manager that restarts is one.
 ASK = f"while curl -sS -o /dev/null {URL} 2>&1; do :; done"
 EDITED = ["/etc/opmas/opmas.yaml", "/etc/opmas/api.yaml"]
+PACKAGE_JOB = "opmas-package@900-1.service"
+APT_JOB = "opmas-apt@900-2.service"
+STATE = "/var/lib/opmas/jobs/900-2"
 DROP_IN = f"/etc/systemd/system/{AGENT}.d/90-mine.conf"
 
 
@@ -121,3 +126,57 @@ def test_a_disabled_manager_stays_stopped(installed_host: Host, next_debs: Path)
 
     assert show(installed_host, MANAGER)["ActiveState"] == "inactive"
     assert show(installed_host, AGENT)["ActiveState"] == "active"
+
+
+def test_an_upgrade_leaves_a_job_under_way_alone(installed_host: Host, next_debs: Path) -> None:
+    override(installed_host, PACKAGE_JOB, "/usr/bin/sleep infinity")
+    override(installed_host, APT_JOB, "/usr/bin/sleep infinity")
+    installed_host.run("systemctl", "start", "--no-block", PACKAGE_JOB, APT_JOB)
+    wait_for(lambda: show(installed_host, APT_JOB)["MainPID"] != "0", 10, "the jobs to run")
+    before = [show(installed_host, unit) for unit in (PACKAGE_JOB, APT_JOB)]
+
+    install(installed_host, next_debs)
+
+    assert [show(installed_host, unit) for unit in (PACKAGE_JOB, APT_JOB)] == before
+
+
+def test_a_job_of_the_manager_that_upgrades_the_manager_ends_well(
+    installed_host: Host, next_debs: Path
+) -> None:
+    host = installed_host
+    serve(host, next_debs)
+    params = {"deb": "opmas-agent-hostwatch", "version": NEXT, "path": None}
+    job = {"id": "900-2", "kind": "apt-install", "params": {**params, "allow_downgrade": False}}
+    host.run("mkdir", "-p", STATE)
+    host.run("tee", f"{STATE}/job.json", input=json.dumps(job))
+    # the manager that starts anew may clear away a job that it does not know
+    override(host, APT_JOB, f"+/bin/cp {STATE}/result.json /root/", key="ExecStartPost")
+    before = show(host, MANAGER)
+
+    host.run("systemctl", "start", APT_JOB, timeout=180)
+
+    result = json.loads(host.run("cat", "/root/result.json").stdout)
+    query = "${Package} ${Version} ${db:Status-Abbrev}\\n"
+    names = ("opmas-agent-hostwatch", "opmas-api", "opmas-manager", "python3-opmas-agent")
+    rows = host.run("dpkg-query", "-W", "-f", query, *names).stdout.splitlines()
+    assert result["ok"], result
+    assert [row.split() for row in rows] == [[name, NEXT, "ii"] for name in names]
+    assert host.run("dpkg", "--audit").stdout == ""
+    assert show(host, MANAGER)["InvocationID"] != before["InvocationID"]
+
+
+def override(host: Host, unit: str, command: str, key: str = "ExecStart") -> None:
+    """Have the unit run something else, or something more, until the host is rebooted."""
+    text = f"[Service]\n{'ExecStart=' if key == 'ExecStart' else ''}\n{key}={command}\n"
+    host.run("mkdir", "-p", f"/run/systemd/system/{unit}.d")
+    host.run("tee", f"/run/systemd/system/{unit}.d/test.conf", input=text)
+    host.run("systemctl", "daemon-reload")
+
+
+def serve(host: Host, debs: Path) -> None:
+    """Make the packages a repository of apt on the host."""
+    host.copy_in(debs, "/root/next")
+    host.run("sh", "-c", "cd /root/next && apt-ftparchive packages . > Packages")
+    source = "deb [trusted=yes] file:/root/next ./\n"
+    host.run("tee", "/etc/apt/sources.list.d/next.list", input=source)
+    host.run("apt-get", "-q", "update")

@@ -175,7 +175,14 @@ def test_nothing_is_opened_that_was_not_granted() -> None:
                 ("IPAddressDeny", ()),
             ],
         ),
-        ({"proc": "host"}, [("ProcSubset", ("all",))]),
+        (
+            {"proc": "host"},
+            [
+                ("ProcSubset", ("all",)),
+                ("BindReadOnlyPaths", ("-/proc/1/mounts",)),
+                ("BindReadOnlyPaths", ("-/proc/1/mountinfo",)),
+            ],
+        ),
         ({"bus": True}, [("InaccessiblePaths", ())]),
         ({"read": ["/var/log/x y"]}, [("BindReadOnlyPaths", ("-/var/log/x y",))]),
         (
