@@ -1,0 +1,80 @@
+"""Which values of a configuration a schema calls secret, and that they are not shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from opmas.core.secret import secret_paths, without_secrets
+
+SECRET = {"type": "string", "secret": True}
+
+
+@pytest.mark.parametrize(
+    ("schema", "paths"),
+    [
+        ({}, ()),
+        ({"properties": {"secret": {"type": "string"}}}, ()),
+        ({"properties": {"a": {"type": "string", "secret": False}}}, ()),
+        ({"properties": {"a": {"default": {"secret": True}, "enum": [SECRET]}}}, ()),
+        ({"properties": {"token": SECRET, "url": {"type": "string"}}}, ("token",)),
+        ({"properties": {"smtp": {"properties": {"password": SECRET}}}}, ("smtp.password",)),
+        ({"properties": {"hosts": {"items": {"properties": {"key": SECRET}}}}}, ("hosts[].key",)),
+        ({"properties": {"keys": {"prefixItems": [{}, SECRET]}}}, ("keys[]",)),
+        ({"additionalProperties": SECRET}, ("*",)),
+        ({"patternProperties": {"^x": SECRET}}, ("*",)),
+        ({"anyOf": [{"properties": {"a": SECRET}}, {"properties": {"b": SECRET}}]}, ("a", "b")),
+        ({"if": {}, "then": {"properties": {"a": SECRET}}}, ("a",)),
+        ({"properties": {"a b": SECRET}}, ('"a b"',)),
+        ({"properties": {"a": {"$ref": "#/$defs/x~1y"}}, "$defs": {"x/y": SECRET}}, ("a",)),
+        ({"properties": {"a": {"$ref": "#/$defs/none"}}}, ()),
+    ],
+)
+def test_secrets_are_found_wherever_a_schema_can_say_it(
+    schema: dict[str, Any], paths: tuple[str, ...]
+) -> None:
+    assert secret_paths(schema) == paths
+
+
+def test_a_schema_that_refers_to_itself_has_an_end() -> None:
+    schema = {
+        "$ref": "#/$defs/node",
+        "$defs": {"node": {"properties": {"key": SECRET, "below": {"$ref": "#/$defs/node"}}}},
+    }
+
+    found = secret_paths(schema)
+
+    assert {"key", "below.key", "below.below.key"} <= set(found)
+    assert len(found) < 100
+
+
+def test_a_secret_is_not_shown_and_all_else_is() -> None:
+    schema = {
+        "properties": {
+            "url": {"type": "string"},
+            "token": SECRET,
+            "hosts": {"type": "array", "items": {"properties": {"key": SECRET}}},
+            "by_name": {"additionalProperties": SECRET},
+        }
+    }
+    config = {
+        "url": "https://example.org",
+        "token": "t0p",
+        "hosts": [{"name": "a", "key": "k1"}, {"name": "b"}, 3],
+        "by_name": {"x": "1", "y": {"deep": "2"}},
+        "unknown": [1],
+    }
+
+    assert without_secrets(config, schema) == {
+        "url": "https://example.org",
+        "token": "(secret)",
+        "hosts": [{"name": "a", "key": "(secret)"}, {"name": "b"}, 3],
+        "by_name": {"x": "(secret)", "y": "(secret)"},
+        "unknown": [1],
+    }
+    assert config["token"] == "t0p"
+
+
+def test_a_configuration_without_secrets_is_shown_whole() -> None:
+    assert without_secrets({"a": [1, {"b": None}]}, {}) == {"a": [1, {"b": None}]}
