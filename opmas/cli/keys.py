@@ -125,12 +125,10 @@ def trust_key(session: Session) -> Exit:
     """Trust a public key."""
     from opmas.bundles.minisign import PublicKey
 
-    args = session.args
-    path = Path(args.file)
-    key = PublicKey.load(path)
-    store = trust_store(session)
+    args, store = session.args, trust_store(session)
     _need_root(store, "trust a key")
-    name = args.name or path.stem
+    path = Path(args.file)
+    key, name = PublicKey.load(path), args.name or path.stem
     added = store.add(
         key, name, valid_until=args.valid_until or "", packages=tuple(args.packages or ())
     )

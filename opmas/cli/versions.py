@@ -23,8 +23,6 @@ from opmas.cli.story import (
 from opmas.errors import InvalidError, OpmasError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from opmas.cli.session import Session, View
 
 LONGEST_WINDOW: Final = 600  # seconds
@@ -49,9 +47,7 @@ def version(session: Session) -> dict[str, str]:
 
 def install_package(session: Session) -> Exit:
     """Install a version of a package from a file, a bundle directory or apt."""
-    what = source(session.args.what)
-    name = what.get("name", "")
-    return _one(session, "package.install", name, **what)
+    return _one(session, "package.install", source(session.args.what))
 
 
 def source(text: str) -> dict[str, str]:
@@ -69,7 +65,7 @@ def source(text: str) -> dict[str, str]:
 
 def remove_package(session: Session) -> Exit:
     """Remove a package or one version of it."""
-    return _one(session, "package.remove", session.args.name, **_named(session))
+    return _one(session, "package.remove", _named(session))
 
 
 def update_package(session: Session) -> Exit:
@@ -139,12 +135,11 @@ def _named(session: Session) -> dict[str, str]:
     return {"name": session.args.name, **version(session)}
 
 
-def _one(session: Session, method: str, name: str, **params: Any) -> Exit:
+def _one(session: Session, method: str, params: dict[str, str]) -> Exit:
     args, seconds = session.args, patience(session)
-    ask = _asker(session, method, name)
     if args.dry_run:
-        return show_plan(session, ask(dry_run=True, **params)["change"])
-    change = ask(author=session.author, **params)["change"]
+        return show_plan(session, _ask(session, method, params, dry_run=True)["change"])
+    change = _ask(session, method, params, author=session.author)["change"]
     code = finish(session, change, seconds)
     if method == "package.install" and code is Exit.OK and not args.no_wait:
         _warn_of_unsigned(session, change)
@@ -154,14 +149,13 @@ def _one(session: Session, method: str, name: str, **params: Any) -> Exit:
 def _several(session: Session, method: str) -> Exit:
     args, seconds = session.args, patience(session)
     params = {**_named(session), **window(session)}
-    ask = _asker(session, method, args.name)
     if args.dry_run:
-        changes = ask(dry_run=True, **params)["changes"]
+        changes = _ask(session, method, params, dry_run=True)["changes"]
         for change in changes:
             _add_known_bad(session, change)
         session.show("opmas.change-list/v1", {"changes": changes}, render_all_planned)
         return Exit.OK
-    changes = ask(author=session.author, **params)["changes"]
+    changes = _ask(session, method, params, author=session.author)["changes"]
     if args.no_wait:
         session.show("opmas.change-list/v1", {"changes": changes}, render_all_accepted)
         return Exit.OK
@@ -173,14 +167,11 @@ def _several(session: Session, method: str) -> Exit:
     return Exit.OK if all(map(succeeded, ended)) else Exit.FAILED
 
 
-def _asker(session: Session, method: str, name: str) -> Callable[..., dict[str, Any]]:
-    def ask(**params: Any) -> dict[str, Any]:
-        if not name:  # a file says itself which package it is
-            return session.manager.call(method, **params)
-        params.pop("name", None)
-        return call_for_package(session.manager, method, name, **params)
-
-    return ask
+def _ask(session: Session, method: str, params: dict[str, Any], **more: Any) -> dict[str, Any]:
+    if "name" not in params:  # a file says itself which package it is
+        return session.manager.call(method, **params, **more)
+    rest = {key: value for key, value in params.items() if key != "name"}
+    return call_for_package(session.manager, method, params["name"], **rest, **more)
 
 
 def _add_known_bad(session: Session, change: dict[str, Any]) -> None:

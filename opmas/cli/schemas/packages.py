@@ -80,7 +80,7 @@ BUNDLE: Final = record(
         ),
         "key": or_null(text("the id of the key that signed it; null when it is unsigned")),
         "key_name": or_null(text("the name of that key; null unless this host trusts it")),
-        "signed_comment": or_null(text("the comment that is signed with it")),
+        "comment": or_null(text("the comment that is signed with it")),
         "verdict": text("`trusted`, or the code of the error that an installation ends with"),
         "reason": text("the same as a sentence; empty when it is trusted"),
     },

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +67,16 @@ def opmas(environ: dict[str, str]) -> Opmas:
 def terminal(environ: dict[str, str]) -> Callable[..., tuple[int, str]]:
     """Run `opmas` on a terminal and return its exit code and what was shown."""
 
-    def run(*words: str, typed: str = "", columns: int = 80, **more: str) -> tuple[int, str]:
+    def run(
+        *words: str,
+        typed: str = "",
+        answers: Sequence[tuple[str, str]] = (),
+        columns: int = 80,
+        **more: str,
+    ) -> tuple[int, str]:
         argv, there = command(*words), {**environ, **more}
-        return run_on_terminal(argv, there, columns=columns, typed=typed)
+        answers = answers or ([("[y/N]", typed)] if typed else ())
+        return run_on_terminal(argv, there, columns=columns, answers=answers)
 
     return run
 

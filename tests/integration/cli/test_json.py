@@ -38,6 +38,22 @@ def check(text, name):
         (("package", "list"), "opmas.package-list/v1"),
         (("package", "show", "hostwatch"), "opmas.package/v1"),
         (("package", "scan"), "opmas.package-scan/v1"),
+        (("agent", "update", "web", "--version", "1.1.0"), "opmas.change/v1"),
+        (("agent", "update", "web", "--version", "1.1.0", "--dry-run"), "opmas.change/v1"),
+        (("agent", "rollback", "web", "--version", "1.1.0"), "opmas.change/v1"),
+        (("agent", "remove", "web", "--dry-run"), "opmas.change-list/v1"),
+        (("package", "install", "demo"), "opmas.change/v1"),
+        (("package", "install", "demo", "--no-wait"), "opmas.change/v1"),
+        (("package", "update", "demo"), "opmas.change-list/v1"),
+        (("package", "update", "demo", "--dry-run"), "opmas.change-list/v1"),
+        (("package", "rollback", "demo", "--version", "1.1.0"), "opmas.change-list/v1"),
+        (("package", "remove", "hostwatch"), "opmas.change/v1"),
+        (("package", "hold", "demo"), "opmas.package/v1"),
+        (("package", "unhold", "demo"), "opmas.package/v1"),
+        (("change", "list"), "opmas.change-list/v1"),
+        (("change", "show", "1"), "opmas.change/v1"),
+        (("change", "wait", "1"), "opmas.change/v1"),
+        (("change", "undo", "1"), "opmas.change/v1"),
         (("events",), "opmas.event-list/v1"),
         (("events", "--since", "1h"), "opmas.event-list/v1"),
         (("doctor",), "opmas.doctor/v1"),
@@ -89,3 +105,27 @@ def test_the_token_documents(opmas, tmp_path):
     check(opmas("token", "create", "--name", "ci", *there).stdout, "opmas.token-created/v1")
     check(opmas("token", "list", *there).stdout, "opmas.token-list/v1")
     check(opmas("token", "revoke", "ci", *there).stdout, "opmas.token/v1")
+
+
+def test_the_documents_of_bundles_and_keys(opmas, tmp_path):
+    (tmp_path / "nap").mkdir()
+    (tmp_path / "nap/agent.yaml").write_text(
+        "{api: opmas.agent/v1, name: nap, version: 1.0.0, summary: Sleeps,"
+        " runtime: exec, command: [/bin/sleep, infinity]}"
+    )
+    key, nap = str(tmp_path / "release.key"), str(tmp_path / "nap")
+    output = ("--output", str(tmp_path))
+
+    def shown(name, *words):
+        there = {"OPMAS_PACKAGES_TRUSTED_KEYS": str(tmp_path / "trusted")}
+        return check(opmas(*words, "--json", **there).stdout, name)
+
+    shown("opmas.key-created/v1", "key", "new", "--output", key)
+    shown("opmas.key/v1", "key", "trust", str(tmp_path / "release.pub"))
+    shown("opmas.bundle-check/v1", "bundle", "check", nap)
+    built = shown("opmas.bundle-file/v1", "bundle", "build", nap, "--key", key, *output)
+    shown("opmas.bundle-file/v1", "bundle", "deb", built["path"], *output)
+    shown("opmas.bundle/v1", "bundle", "inspect", built["path"])
+    shown("opmas.bundle/v1", "bundle", "verify", built["path"])
+    shown("opmas.key-list/v1", "key", "list")
+    shown("opmas.key/v1", "key", "revoke", "release")

@@ -6,17 +6,17 @@ from tests.unit.cli.builders import package, version, view
 def test_packages_are_listed_with_their_agents_and_needs():
     document = {
         "packages": [
-            package("hostwatch", "network=observe", "proc=host", agents=["a", "b", "c", "d"]),
-            package("probe", state="missing"),
+            package("hostwatch", "proc=host", agents=["a", "b", "c", "d"]),
+            package("probe", state="missing", summary="probes"),
         ]
     }
 
     lines = render_packages(document, view()).split("\n")
 
     assert lines == [
-        "PACKAGE    VERSION  TRUST  STATE    AGENTS    NEEDS                       SUMMARY",
-        "hostwatch  1.0.0    dpkg   ready    4 agents  network=observe, proc=host  watches the host",
-        "probe      1.0.0    dpkg   missing  -         -                           watches the host",
+        "PACKAGE    VERSION  TRUST  STATE    AGENTS    NEEDS      SUMMARY",
+        "hostwatch  1.0.0    dpkg   ready    4 agents  proc=host  watches the host",
+        "probe      1.0.0    dpkg   missing  -         -          probes",
     ]
 
 
