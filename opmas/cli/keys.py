@@ -155,7 +155,7 @@ def revoke_key(session: Session) -> Exit:
 
 def _need_root(store: TrustStore, what: str) -> None:
     place = store.directory
-    while not place.exists() and place != place.parent:
+    while not os.access(place, os.F_OK) and place != place.parent:
         place = place.parent
     if not os.access(place, os.W_OK):
         raise AccessDeniedError(
