@@ -16,7 +16,14 @@ from opmas.core.agent import AgentSpec
 from opmas.core.capability import CAPABILITIES
 from opmas.core.manifest import HealthCheck, Manifest, Network, Sandbox
 from opmas.core.needs import needs_of
-from opmas.core.unitfile import Place, agent_command, render_dropin, render_probe_dropin
+from opmas.core.program import Hooks
+from opmas.core.unitfile import (
+    Place,
+    agent_command,
+    render_dropin,
+    render_hook_dropin,
+    render_probe_dropin,
+)
 from opmas.core.unitsyntax import KINDS, parse_unit
 from opmas.errors import InvalidError
 from tests.unit.core.manifests import PLACE, exec_manifest, python_manifest
@@ -76,6 +83,12 @@ def agents(draw: st.DrawFn) -> tuple[Manifest, Place]:
             groups=some("group", printable),
         ),
         health_check=HealthCheck(command=(program, *some("argument", printable))),
+        hooks=Hooks(
+            check=(program, *some("argument", printable)),
+            migrate=(program, *some("argument", printable)),
+            pre_stop=(program, *some("argument", printable)),
+        ),
+        requires=("db", "cache"),
     )
     place = Place(
         package_dir=one("place", printable_path),
@@ -114,7 +127,11 @@ def test_a_drop_in_says_exactly_what_was_meant_or_is_refused(
     title = f"OPMAS agent web: {manifest.summary} ({manifest.name} {manifest.version})"
     assert values["Description"] == (title,)
     assert values["User"] == ("_opmas-web",)
-    (config,) = (each for each in found if each.target)
+    check, pre_stop = manifest.hooks.check, manifest.hooks.pre_stop
+    assert values["ExecStartPre"] == check
+    assert values["ExecStop"] == (f"-{pre_stop[0]}", *pre_stop[1:])
+    assert values["BindsTo"] == ("opmas-agent@db.service", "opmas-agent@cache.service")
+    config = next(each for each in found if each.target)
     assert (config.key, config.values) == ("BindReadOnlyPaths", (place.credential_path,))
     assert config.target == "/run/opmas-credentials/config.json"
     assert values["ExecStart"] == agent_command(manifest, place)
@@ -143,6 +160,25 @@ def test_a_health_check_s_drop_in_says_exactly_what_was_meant_or_is_refused(
     assert commands == [(), manifest.health_check.command]
 
 
+@settings(max_examples=300, deadline=None)
+@given(agent=agents(), before=st.one_of(raw, printable))
+def test_a_migration_s_drop_in_says_exactly_what_was_meant_or_is_refused(
+    agent: tuple[Manifest, Place], before: str
+) -> None:
+    manifest, place = agent
+    try:
+        written = render_hook_dropin(spec_for(manifest), manifest, place, before, "2.0")
+    except InvalidError:
+        return
+
+    found = parse_unit(written)
+    assert [each.key for each in found] == keys_of(written)
+    commands = [each.values for each in found if each.key == "ExecStart"]
+    assert commands == [(), manifest.hooks.migrate]
+    variables = [each.values for each in found if each.key == "Environment"]
+    assert (f"OPMAS_FROM_VERSION={before}",) in variables
+
+
 documents = st.fixed_dictionaries(
     {
         "summary": printable.map("x{}".format),
@@ -162,6 +198,13 @@ documents = st.fixed_dictionaries(
         "health_check": st.fixed_dictionaries(
             {"command": st.lists(printable, max_size=3).map(lambda words: ["/bin/true", *words])}
         ),
+        "hooks": st.fixed_dictionaries(
+            dict.fromkeys(
+                ("check", "migrate", "pre_stop"),
+                st.lists(printable, max_size=3).map(lambda words: ["/bin/true", *words]),
+            )
+        ),
+        "requires": st.lists(st.sampled_from(["db", "cache"]), unique=True),
     }
 )
 
@@ -202,6 +245,9 @@ def write_units(folder: Path, many: list[dict[str, Any]]) -> list[str]:
         texts = {
             f"opmas-agent@a{number}.service": render_dropin(spec, manifest, PLACE),
             f"opmas-probe@a{number}.service": render_probe_dropin(spec, manifest, PLACE),
+            f"opmas-hook@a{number}.service": render_hook_dropin(
+                spec, manifest, PLACE, "1.0", "2.0"
+            ),
         }
         for name, written in texts.items():
             (folder / name).symlink_to(f"{name.partition('@')[0]}@.service")

@@ -19,7 +19,8 @@ from opmas.packages.yamlfile import read_yaml
 
 ROOT = Path(__file__).parents[3]
 UNITS = ROOT / "units"
-OURS = ["opmas-agent@.service", "opmas-probe@.service", "opmas.slice", "opmas-agents.slice"]
+TEMPLATES = ["opmas-agent@.service", "opmas-probe@.service", "opmas-hook@.service"]
+OURS = [*TEMPLATES, "opmas.slice", "opmas-agents.slice"]
 # systemd.directives of 254 and later: Debian 12 has 252, which would only warn
 TOO_NEW = {"RestartSteps", "RestartMaxDelaySec", "RestartMode", "MemoryPressureWatch", "Upholds"}
 
@@ -47,6 +48,11 @@ def sandbox_of(unit: str) -> list[str]:
     """The settings of the sandbox: all from DynamicUser= on."""
     lines = [line for line in (UNITS / unit).read_text().splitlines() if line[:1] not in {"", "#"}]
     return lines[lines.index("DynamicUser=yes") :]
+
+
+def settings_of(unit: str, keys: set[str]) -> dict[str, str]:
+    lines = (line.split("=", 1) for line in (UNITS / unit).read_text().splitlines())
+    return {line[0]: line[1] for line in lines if line[0] in keys}
 
 
 @pytest.fixture
@@ -83,8 +89,11 @@ def test_no_setting_is_newer_than_debian_12(folder: Path) -> None:
     assert not keys & TOO_NEW
 
 
-def test_an_agent_that_asks_for_nothing_is_as_closed_as_systemd_can_make_it(folder: Path) -> None:
-    assert exposure(folder, "opmas-agent@.service") <= 1.0
+@pytest.mark.parametrize("unit", TEMPLATES)
+def test_what_asks_for_nothing_is_as_closed_as_systemd_can_make_it(
+    folder: Path, unit: str
+) -> None:
+    assert exposure(folder, unit) <= 1.0
 
 
 def test_hostwatch_with_all_that_it_asks_for_is_hardly_more_open(folder: Path) -> None:
@@ -93,20 +102,28 @@ def test_hostwatch_with_all_that_it_asks_for_is_hardly_more_open(folder: Path) -
     assert exposure(folder, unit) <= 1.5
 
 
-def test_a_health_check_has_the_sandbox_of_its_agent() -> None:
-    assert sandbox_of("opmas-probe@.service") == sandbox_of("opmas-agent@.service")
+@pytest.mark.parametrize("unit", ["opmas-probe@.service", "opmas-hook@.service"])
+def test_a_health_check_and_a_migration_have_the_sandbox_of_their_agent(unit: str) -> None:
+    assert sandbox_of(unit) == sandbox_of("opmas-agent@.service")
 
 
-def test_every_setting_of_the_two_templates_is_judged_alike(folder: Path) -> None:
+def test_a_migration_has_the_limits_of_an_agent() -> None:
+    limits = {"MemoryMax", "MemoryHigh", "TasksMax", "CPUQuota", "CPUWeight"}
+
+    assert settings_of("opmas-hook@.service", limits) == settings_of(
+        "opmas-agent@.service", limits
+    )
+
+
+def test_every_setting_of_the_templates_is_judged_alike(folder: Path) -> None:
     judged: list[Any] = [
         json.loads(
             analyze(
                 "security", "--offline=true", "--json=short", "--no-pager", unit, folder=folder
             ).stdout
         )
-        for unit in ("opmas-agent@.service", "opmas-probe@.service")
+        for unit in TEMPLATES
     ]
 
-    assert [each for each in judged[0] if each["set"] is False] == [
-        each for each in judged[1] if each["set"] is False
-    ]
+    agent, probe, hook = ([each for each in one if each["set"] is False] for one in judged)
+    assert agent == probe == hook
