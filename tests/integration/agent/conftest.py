@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.agent_socket import AgentSocket
-from tests.fakes.notify_socket import NotifySocket
+from opmas.agent.testing import ManagerSocket, NotifySocket
 
 ROOT = Path(__file__).parents[3]
 DEADLINE = 10.0
@@ -71,9 +70,9 @@ def manager_path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def manager(manager_path: Path) -> Iterator[AgentSocket]:
+def manager(manager_path: Path) -> Iterator[ManagerSocket]:
     """Return a manager that is there."""
-    with AgentSocket(manager_path) as sock:
+    with ManagerSocket(manager_path) as sock:
         yield sock
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fakes.agent_socket import AgentSocket
+from opmas.agent.testing import ManagerSocket
 
 
 @pytest.mark.parametrize("name", ["Plain", "AsyncPlain"])
@@ -72,7 +72,7 @@ def test_events_of_a_time_without_a_manager_come_when_it_is_back(
     start(name)
     notify.wait_for("READY=1")
 
-    with AgentSocket(manager_path) as manager:
+    with ManagerSocket(manager_path) as manager:
         event = manager.wait_for("event", type="set.up")
 
     assert event["severity"] == "info"
@@ -81,10 +81,10 @@ def test_events_of_a_time_without_a_manager_come_when_it_is_back(
 @pytest.mark.parametrize("name", ["Plain", "AsyncPlain"])
 def test_an_agent_comes_back_when_the_manager_does(start, notify, manager_path, name):
     start(name)
-    with AgentSocket(manager_path) as first:
+    with ManagerSocket(manager_path) as first:
         first.wait_for("health")
 
-    with AgentSocket(manager_path) as second:
+    with ManagerSocket(manager_path) as second:
         health = second.wait_for("health")
         metrics = second.wait_for("metrics")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.agent_socket import AgentSocket
+from opmas.agent.testing import ManagerSocket
 
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "opmas" / "agents" / "hostwatch"
@@ -22,14 +22,14 @@ Start = Callable[..., subprocess.Popen[bytes]]
 
 
 @pytest.fixture
-def manager(tmp_path: Path) -> Iterator[AgentSocket]:
+def manager(tmp_path: Path) -> Iterator[ManagerSocket]:
     """Return a manager that is there."""
-    with AgentSocket(tmp_path / "agent.sock", agent="watch") as sock:
+    with ManagerSocket(tmp_path / "agent.sock", agent="watch") as sock:
         yield sock
 
 
 @pytest.fixture
-def start(tmp_path: Path, manager: AgentSocket) -> Iterator[Start]:
+def start(tmp_path: Path, manager: ManagerSocket) -> Iterator[Start]:
     """Return a function that starts hostwatch; what still runs at the end is killed."""
     started: list[subprocess.Popen[bytes]] = []
 

@@ -3,7 +3,7 @@
 import pytest
 
 from opmas.agent.notify import NEVER, Notifier, StatusLine, status_text
-from tests.fakes.notify_socket import NotifySocket
+from opmas.agent.testing import NotifySocket
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from opmas.agent.testing import NotifySocket
 from opmas.systemd.notify import Notifier
-from tests.fakes.notify_socket import NotifySocket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
