@@ -19,6 +19,7 @@ UNIT_PREFIX: Final = "opmas-agent@"
 UNIT_SUFFIX: Final = ".service"
 PROBE_PREFIX: Final = "opmas-probe@"
 HOOK_PREFIX: Final = "opmas-hook@"
+WORKER_PREFIXES: Final = ("opmas-package@", "opmas-apt@")
 
 # One label of a host name (RFC 1123): safe as unit instance, path component, cgroup name, NATS
 # subject token and URL segment, with no escaping in any of them.
@@ -136,8 +137,9 @@ def hook_unit(agent: str) -> str:
 
 
 def is_managed(unit: str) -> bool:
-    """Return whether jobs of the unit concern OPMAS: an agent's, its check's, its migration's."""
-    return agent_name(unit) is not None or unit.startswith((PROBE_PREFIX, HOOK_PREFIX))
+    """Return whether jobs of the unit concern OPMAS: an agent's, one of its helpers', a worker's."""
+    helpers = (PROBE_PREFIX, HOOK_PREFIX, *WORKER_PREFIXES)
+    return agent_name(unit) is not None or unit.startswith(helpers)
 
 
 def check_name(name: object, what: str = "agent name") -> str:

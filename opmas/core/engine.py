@@ -117,8 +117,26 @@ def undo(roster: Roster, id_: int, author: str, now: float) -> Step:
     return begin_revert(roster, change, "undone", message, (), now)
 
 
-def resumed(change: Change) -> Change:
-    """Return a change as it goes on after the manager was away, or the host."""
+def supersede(roster: Roster, name: str) -> Step:
+    """End what goes on or waits for an agent that is to be removed: there is nothing to save."""
+    effects: list[Effect] = []
+    message = f'agent "{name}" is removed'
+    for change in list(under_way(roster)):
+        if change.agents != (name,) or change.kind is Kind.REMOVE:
+            continue
+        if change.state is ChangeState.PLANNED:
+            state = ChangeState.REFUSED
+        elif change.state is ChangeState.WATCHING:
+            state = ChangeState.COMMITTED
+        else:
+            continue  # a job may be under way: its end is waited for
+        roster, more = enter(roster, change, state, reason="removed", message=message)
+        effects.extend(more)
+    return roster, tuple(effects)
+
+
+def resumed(change: Change, *, same_boot: bool) -> Change:
+    """Return a change as it goes on after the manager was away; instants are of one boot."""
     tasks = []
     for task in change.tasks:
         if task.state is TaskState.DOING and task.name is TaskName.MIGRATE:
@@ -128,7 +146,8 @@ def resumed(change: Change) -> Change:
         elif task.state is TaskState.UNDOING:
             task = replace(task, state=TaskState.DONE)  # noqa: PLW2901
         tasks.append(task)
-    return replace(change, tasks=tuple(tasks), released=False)
+    change = replace(change, tasks=tuple(tasks), released=False)
+    return change if same_boot else replace(change, watch_until=None)
 
 
 def _advance(roster: Roster, change: Change, now: float) -> Step:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from opmas.core import fields
 from opmas.core.fields import Fields, Problems
 
-ID: Final = re.compile(r"[0-9]{1,12}-[0-9]{1,3}")
+ID: Final = re.compile(r"[0-9]{1,12}-[0-9]{1,6}")
 FOLDER: Final = "jobs"  # below the state directory
 JOB_FILE: Final = "job.json"
 PROGRESS_FILE: Final = "progress.json"
@@ -72,16 +72,6 @@ class Outcome:
     message: str = ""
     problems: tuple[str, ...] = ()
     result: dict[str, Any] = field(default_factory=dict)
-
-
-def is_job_unit(unit: str) -> bool:
-    """Return whether the unit runs a job of ours."""
-    return unit.startswith(("opmas-package@", "opmas-apt@"))
-
-
-def job_id(unit: str) -> str:
-    """Return the job that the unit runs."""
-    return unit.partition("@")[2].removesuffix(".service")
 
 
 def dump_job(job: Job) -> dict[str, Any]:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from opmas.core.agent import Desired, Phase, Reason
+from opmas.core.change import load_change
+from opmas.core.changes import REMEMBERED
 from opmas.core.condition import load_condition, load_spec
+from opmas.core.engine import resumed
+from opmas.core.knownbad import load_bad
 from opmas.core.roster import Roster
 from opmas.core.state import Agent
 from opmas.host.files import write_whole
-from opmas.manager.saver import Record
+from opmas.manager.saver import Record, Stamps
+from opmas.store.rows import ChangeQuery
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from opmas.manager.database import Databases
     from opmas.manager.files import AgentFiles
+    from opmas.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,7 @@ class Saved:
 
     roster: Roster
     records: dict[str, Record]
+    stamps: dict[int, Stamps] = field(default_factory=dict)
     rebuilt: bool = False  # from the agents' files, because the database was lost
 
 
@@ -61,7 +68,10 @@ def load_saved(
         records = {
             r.name: Record(r.config_version, r.revision, r.created_at, r.updated_at) for r in rows
         }
-        return Saved(_with(roster, agents), records)
+        loaded, stamps = _with_changes(
+            databases.current, _with(roster, agents), same_boot=same_boot
+        )
+        return Saved(loaded, records, stamps)
     found = files.saved_specs()
     now = databases.now()
     agents = []
@@ -72,6 +82,25 @@ def load_saved(
         agents.append(agent)
     records = {s.spec.name: Record(s.config_version, 1, now, now) for s in found}
     return Saved(_with(roster, agents), records, rebuilt=bool(found))
+
+
+def _with_changes(
+    database: Database, roster: Roster, *, same_boot: bool
+) -> tuple[Roster, dict[int, Stamps]]:
+    """Return the roster with the changes that go on, and the last ones, for who asks of them."""
+    active = database.changes(ChangeQuery(active=True, limit=10_000))
+    rows = {row.id: row for row in [*database.changes(ChangeQuery(limit=REMEMBERED)), *active]}
+    changes = {}
+    for id_, row in sorted(rows.items()):
+        change = load_change(row.document)
+        changes[id_] = change if change.is_final else resumed(change, same_boot=same_boot)
+    stamps = {r.id: Stamps(r.created_at, r.updated_at, r.ended_at) for r in rows.values()}
+    bad = {key: load_bad(saved) for key, saved in database.bad().items()}
+    roster = replace(
+        roster, changes=changes, last_change=max(changes, default=0), bad=bad,
+        holds=database.holds(),
+    )  # fmt: skip
+    return roster, stamps
 
 
 def _with(roster: Roster, agents: list[Agent]) -> Roster:

@@ -14,20 +14,32 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core import events, roster
 from opmas.core.agent import Reason, unit_name
-from opmas.core.events import ApplyLimits, Forget, Prepare, SendConfig, StartUnit, StopUnit
+from opmas.core.events import (
+    ApplyLimits,
+    Forget,
+    Measure,
+    Prepare,
+    RunTask,
+    SendConfig,
+    StartUnit,
+    StopUnit,
+    Tidy,
+)
 from opmas.core.limits import effective_limits
 from opmas.core.state import LIVE
 from opmas.errors import SystemdError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping
+    from collections.abc import Coroutine, Iterable
 
     from opmas.core.events import Effect
     from opmas.core.state import Agent
+    from opmas.manager.changing import Changing
     from opmas.manager.files import AgentFiles
     from opmas.manager.link import AgentLinks
     from opmas.manager.writer import Writer
     from opmas.packages.catalogue import Package
+    from opmas.packages.collection import Packages
     from opmas.ports import Units
 
 logger = logging.getLogger(__name__)
@@ -48,7 +60,7 @@ class Carrier:
         units: Units,
         files: AgentFiles,
         links: AgentLinks,
-        packages: Mapping[str, Package],
+        packages: Packages,
     ) -> None:
         self._writer = writer
         self._units = units
@@ -56,6 +68,7 @@ class Carrier:
         self._links = links
         self._packages = packages
         self._tasks: set[asyncio.Task[None]] = set()
+        self.changing: Changing
 
     def carry_out(self, effects: Iterable[Effect]) -> None:
         """Carry out the effects in order; an agent whose files failed is not started."""
@@ -79,6 +92,8 @@ class Carrier:
                 self._spawn(name, self._forget(name, purge=purge))
             case ApplyLimits(agent=name):
                 self._spawn(name, self._apply_limits(name))
+            case Measure() | RunTask() | Tidy():
+                self.changing.carry_out(effect)
             case _:
                 raise AssertionError(effect)
 
@@ -114,7 +129,7 @@ class Carrier:
 
     def _prepare(self, name: str) -> bool:
         agent = self._writer.roster.agents.get(name)
-        package = None if agent is None else self._packages.get(agent.spec.package)
+        package = None if agent is None else self._packages.of(agent.spec)
         if agent is None or package is None:
             self._refused(name, Reason.PACKAGE_MISSING, "its package is not installed")
             return False
@@ -197,7 +212,7 @@ class Carrier:
 
     def _running(self, name: str) -> tuple[Agent, Package] | None:
         agent = self._writer.roster.agents.get(name)
-        package = None if agent is None else self._packages.get(agent.spec.package)
+        package = None if agent is None else self._packages.of(agent.spec)
         if agent is None or package is None or agent.phase not in LIVE:
             return None
         return agent, package

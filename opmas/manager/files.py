@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from opmas.core.agent import NAME, AgentSpec, Limits, probe_unit, unit_name
+from opmas.core.agent import NAME, AgentSpec, Limits, hook_unit, probe_unit, unit_name
 from opmas.core.condition import dump_spec, load_spec
 from opmas.core.manifest import Runtime
-from opmas.core.unitfile import Place, render_dropin, render_probe_dropin
+from opmas.core.unitfile import Place, render_dropin, render_hook_dropin, render_probe_dropin
 from opmas.host.files import remove_file, write_whole
 
 if TYPE_CHECKING:
@@ -76,6 +76,18 @@ class AgentFiles:
         write_whole(folder / CONFIG, json.dumps(given, indent=1) + "\n", 0o644)
         write_whole(folder / SPEC, _saved_text(spec, config_version), 0o600)
 
+    def write_hook(
+        self, spec: AgentSpec, package: Package, from_version: str, to_version: str
+    ) -> None:
+        """Write the drop-in of the agent's migration. Raises OSError."""
+        place = self._place(spec, package)
+        text = render_hook_dropin(spec, package.manifest, place, from_version, to_version)
+        write_whole(self._drop_in(hook_unit(spec.name)), text)
+
+    def remove_hook(self, name: str) -> None:
+        """Remove the drop-in of the agent's migration. Raises OSError."""
+        remove_file(self._drop_in(hook_unit(name)))
+
     def are_current(self, spec: AgentSpec, package: Package, config_version: int) -> bool:
         """Return whether the files say what is in force; a kill before `write` leaves old ones."""
         wanted = {
@@ -91,6 +103,7 @@ class AgentFiles:
         """Remove every file of the agent. Raises OSError."""
         remove_file(self._drop_in(unit_name(name)))
         remove_file(self._drop_in(probe_unit(name)))
+        self.remove_hook(name)
         remove_file(self._agents / name / SPEC)
         remove_file(self._agents / name / CONFIG)
 

@@ -25,10 +25,10 @@ from opmas.manager.files import merged_config
 from opmas.manager.wire import WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from opmas.manager.writer import Writer
-    from opmas.packages.catalogue import Package
+    from opmas.packages.collection import Packages
     from opmas.store.rows import StoredEvent
 
 logger = logging.getLogger(__name__)
@@ -51,6 +51,7 @@ class Heard:
 
     metrics: list[dict[str, Any]] = field(default_factory=list)
     config_error: str = ""
+    errors: int = 0  # events of severity error, ever
     refused_at: float = float("-inf")
     tokens: float = BURST  # how many messages are read now; of the agent, not of a connection
     refilled_at: float = float("-inf")
@@ -64,7 +65,7 @@ class Heard:
 class AgentLinks:
     """The connections of all agents, and what came over them."""
 
-    def __init__(self, writer: Writer, packages: Mapping[str, Package]) -> None:
+    def __init__(self, writer: Writer, packages: Packages) -> None:
         self._writer = writer
         self._packages = packages
         self._links: dict[str, AgentLink] = {}
@@ -106,7 +107,7 @@ class AgentLinks:
         for event in events:
             for name, link in self._links.items():
                 agent = self._writer.roster.agents.get(name)
-                package = None if agent is None else self._packages.get(agent.spec.package)
+                package = None if agent is None else self._packages.of(agent.spec)
                 if package is not None and event.type in package.manifest.events.subscribes:
                     link.notify("event", _plain_event(event))
 
@@ -166,7 +167,7 @@ class AgentLinks:
 
     def _config(self, name: str) -> dict[str, Any] | None:
         agent = self._writer.roster.agents.get(name)
-        package = None if agent is None else self._packages.get(agent.spec.package)
+        package = None if agent is None else self._packages.of(agent.spec)
         if agent is None or package is None:
             return None
         version = self._writer.saver.records[name].config_version
@@ -185,6 +186,7 @@ class AgentLinks:
         told = {"severity": severity, "message": _text(params.get("message", "")), "data": data}
         _check_size(told, EVENT_LIMIT, "event")
         self.heard(name).tokens -= EVENT_COST - 1
+        self.heard(name).errors += severity == "error"
         self._writer.announce(f"agent.{package}.{kind}", f"agent/{name}", told)
 
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from opmas.core import events, roster
+from opmas.core import engine, events, plan, roster
+from opmas.core.change import ChangeState
 from opmas.core.explain import explain
 from opmas.core.fields import nearest
-from opmas.core.needs import missing_grants, needs_of
+from opmas.core.manifest import Runtime
 from opmas.core.state import Pending, health
-from opmas.errors import GrantError, InvalidError, RevisionError, UnknownAgentError
+from opmas.errors import InUseError, UnknownAgentError
 from opmas.manager import requests
-from opmas.manager.files import merged_config
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from opmas.core.agent import AgentSpec
+    from opmas.core.change import Change
     from opmas.core.roster import Decision, Roster
+    from opmas.core.settings import Settings
     from opmas.core.state import Agent
+    from opmas.manager.admission import Admission
+    from opmas.manager.changeviews import ChangeViews
     from opmas.manager.clock import Clock
     from opmas.manager.eventlog import EventLog
     from opmas.manager.host import HostStatus
@@ -44,6 +47,9 @@ class Parts:
     views: Views
     clock: Clock
     status: HostStatus
+    settings: Settings
+    admission: Admission
+    changes: ChangeViews
 
 
 class Methods:
@@ -92,17 +98,61 @@ class Methods:
 
     async def _agent_put(self, params: Params) -> dict[str, Any]:
         put = requests.read_put(params)
-        package = self._parts.shelf.get(put.spec.package)
-        spec = replace(put.spec, after=put.spec.after or package.manifest.after)
-        _check_grants(spec, package)
-        await self._check_config(spec, package)
+        known = self._writer.roster.agents.get(put.spec.name)
+        package = self._parts.shelf.get(put.spec.package, put.spec.version)
+        spec = replace(
+            put.spec,
+            version=self._version(put.spec, known, package),
+            after=put.spec.after or package.manifest.after,
+        )
+        await self._parts.admission.check(spec, self._writer.roster)
+        lives = package.manifest.runtime is Runtime.PYTHON
+        number = 0
+
+        def draft(agents: Roster) -> Change | None:
+            held = agents.agents.get(spec.name)
+            return plan.put(
+                None if held is None else held.spec,
+                spec,
+                author=put.author,
+                lives=lives,
+                factor=self._parts.settings.changes.watch,
+                wanted=put.window,
+            )
 
         def step(agents: Roster, now: float) -> Decision:
-            self._check_revision(spec.name, put.expect)
-            return roster.put(agents, spec, now, create_only=put.create_only)
+            nonlocal number
+            self._writer.saver.check_revision(spec.name, put.expect)
+            # refuses what cannot be, such as an agent that exists: it is not carried out
+            roster.put(agents, spec, now, create_only=put.create_only)
+            change = draft(agents)
+            if change is None:
+                return agents, ()
+            agents, effects = engine.propose(agents, change)
+            number = agents.last_change
+            return agents, effects
 
+        if put.dry_run:
+            step(self._writer.roster, self._parts.clock.monotonic())
+            change = draft(self._writer.roster)
+            return {"plan": None if change is None else self._parts.changes.view(change)}
         await self._writer.ask(step, put.author)
-        return await self._settled(spec.name, put.wait)
+        await self._writer.wait_until(lambda: self._is_begun(number), put.wait)
+        if spec.name not in self._writer.roster.agents:  # it was removed meanwhile, or is queued
+            return {"name": spec.name, "change": number}
+        return {**await self._settled(spec.name, put.wait), "change": number or None}
+
+    def _is_begun(self, number: int) -> bool:
+        change = self._writer.roster.changes.get(number)
+        return change is None or change.state not in {ChangeState.PLANNED, ChangeState.APPLYING}
+
+    def _version(self, spec: AgentSpec, known: Agent | None, package: Package) -> str:
+        """Return which version the agent names: its own choice, the one it has, or the newest."""
+        if package.receipt is None:
+            return ""
+        if not spec.version and known is not None and known.spec.package == spec.package:
+            return known.spec.version or package.version
+        return package.version
 
     def _action(self, command: type[events.Start | events.Stop | events.Restart]) -> Method:
         async def method(params: Params) -> dict[str, Any]:
@@ -116,27 +166,45 @@ class Methods:
         return method
 
     async def _agent_remove(self, params: Params) -> dict[str, Any]:
-        action = requests.read_action(params, purge=True)
-        self._agent(action.name)
-        command = events.Remove(purge=action.purge)
-        await self._writer.ask(
-            lambda agents, now: roster.step(agents, action.name, command, now), action.author
-        )
+        action = requests.read_action(params, removal=True)
+        agent = self._agent(action.name)
+        change = plan.remove(agent.spec, purge=action.purge, author=action.author)
+        dependents = self._parts.admission.dependents(action.name, self._writer.roster)
+        if dependents:
+            names = ", ".join(dependents)
+            raise InUseError(
+                f'cannot remove agent "{action.name}": it is required by {names}',
+                tuple(f"{n}: requires it: remove it first" for n in dependents),
+            )
+        if action.dry_run:
+            return {"removed": "", "change": self._parts.changes.view(change)}
+        number = 0
+
+        def step(agents: Roster, _now: float) -> Decision:
+            nonlocal number
+            self._writer.saver.check_revision(action.name, action.expect)
+            agents, effects = engine.supersede(agents, action.name)
+            agents, more = engine.propose(agents, change)
+            number = agents.last_change
+            return agents, (*effects, *more)
+
+        await self._writer.ask(step, action.author)
         await self._writer.wait_until(
             lambda: action.name not in self._writer.roster.agents, action.wait
         )
-        return {"removed": action.name}
+        return {"removed": action.name, "change": self._parts.changes.one(number)}
 
     async def _agent_explain(self, params: Params) -> dict[str, Any]:
         agent = self._agent(requests.read_name(params, "agent name"))
         now = self._parts.clock.monotonic()
         explanation = explain(agent, now, self._writer.roster.policy)
         view = self._parts.views.agent_whole(agent)
-        return {"name": agent.name, **asdict(explanation), "facts": view}
+        story = self._parts.changes.of_agent(agent.name)
+        return {"name": agent.name, **asdict(explanation), "facts": view, "changes": story}
 
     async def _package_list(self, params: Params) -> dict[str, Any]:
         requests.no_parameters(params)
-        packages = sorted(self._parts.shelf.packages.values(), key=lambda p: p.name)
+        packages = [self._parts.shelf.get(name) for name in self._parts.shelf.packages]
         return {"packages": [self._parts.views.package(p) for p in packages]}
 
     async def _package_show(self, params: Params) -> dict[str, Any]:
@@ -158,22 +226,6 @@ class Methods:
             raise UnknownAgentError(f'no agent is named "{name}"{nearest(name, agents)}')
         return agents[name]
 
-    async def _check_config(self, spec: AgentSpec, package: Package) -> None:
-        check = self._parts.shelf.checker.config_problems
-        problems = await asyncio.to_thread(check, package.manifest, merged_config(spec, package))
-        if problems:
-            raise InvalidError(
-                f'cannot use the configuration of agent "{spec.name}": {problems[0]}', problems
-            )
-
-    def _check_revision(self, name: str, expect: int | None) -> None:
-        record = self._writer.saver.records.get(name)
-        revision = 0 if record is None else record.revision
-        if expect is not None and expect != revision:
-            raise RevisionError(
-                f'cannot change agent "{name}": it is at revision {revision}, not {expect}'
-            )
-
     async def _settled(self, name: str, wait: float) -> dict[str, Any]:
         await self._writer.wait_until(lambda: self._is_settled(name), wait)
         return self._parts.views.agent(self._agent(name))
@@ -184,21 +236,3 @@ class Methods:
             return True
         on_the_way = {"starting", "stopping", "reloading"}
         return agent.pending is Pending.NOTHING and str(agent.phase) not in on_the_way
-
-
-def _check_grants(spec: AgentSpec, package: Package) -> None:
-    missing = missing_grants(package.manifest, spec.grants)
-    if missing:
-        names = ", ".join(n.name for n in missing)
-        raise GrantError(
-            f'cannot run package "{package.name}" as agent "{spec.name}": it asks for what was not'
-            f" granted: {names}",
-            tuple(f"{n.name}: {n.explanation}" for n in missing),
-        )
-    asked = {n.name for n in needs_of(package.manifest)}
-    extra = [g for g in spec.grants if g not in asked]
-    if extra:
-        raise InvalidError(
-            f'cannot grant {extra[0]} to agent "{spec.name}": its package does not ask for it',
-            tuple(f"grants: {g}: the package does not ask for it" for g in extra),
-        )

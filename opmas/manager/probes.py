@@ -16,36 +16,32 @@ from opmas.core.health import Probing
 from opmas.errors import SystemdError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from opmas.core.manifest import HealthCheck
+    from opmas.core.state import Agent
+    from opmas.manager.unitjobs import UnitJobs
     from opmas.manager.writer import Writer
-    from opmas.packages.catalogue import Package
-    from opmas.ports import JobRemoved, Units
+    from opmas.packages.collection import Packages
 
 logger = logging.getLogger(__name__)
 
-JOBS_KEPT = 64
 JOB_GRACE = 10.0  # seconds beyond the check's own timeout until its job must have ended
 
 
 class Probes:
     """One task for each running agent that has a health check."""
 
-    def __init__(self, writer: Writer, units: Units, packages: Mapping[str, Package]) -> None:
+    def __init__(self, writer: Writer, jobs: UnitJobs, packages: Packages) -> None:
         self._writer = writer
-        self._units = units
+        self._jobs = jobs
         self._packages = packages
         self._tasks: dict[str, tuple[HealthCheck, asyncio.Task[None]]] = {}
-        self._jobs: dict[tuple[str, int], str] = {}  # ended, and nobody has asked yet
-        self._waiting: dict[tuple[str, int], asyncio.Future[str]] = {}
 
     def follow(self) -> None:
         """Begin and end checks as agents come and go; called after each turn of the writer."""
         wanted = {
             agent.name: check
             for agent in self._writer.roster.agents.values()
-            if agent.phase is Phase.RUNNING and (check := self._check(agent.spec.package))
+            if agent.phase is Phase.RUNNING and (check := self._check(agent))
         }
         for name, (check, task) in list(self._tasks.items()):
             if wanted.get(name) is not check or task.done():
@@ -56,25 +52,14 @@ class Probes:
             task = asyncio.get_running_loop().create_task(work)
             self._tasks[name] = (wanted[name], task)
 
-    def job_removed(self, event: JobRemoved) -> None:
-        """Take note that a check's job ended."""
-        key = (event.unit, event.job_id)
-        waiting = self._waiting.pop(key, None)
-        if waiting is None:
-            self._jobs[key] = event.result  # the answer to our start is not read yet
-            while len(self._jobs) > JOBS_KEPT:  # nobody asks for those of a check that was ended
-                del self._jobs[next(iter(self._jobs))]
-        elif not waiting.done():
-            waiting.set_result(event.result)
-
     def close(self) -> None:
         """End every check."""
         for _check, task in self._tasks.values():
             task.cancel()
         self._tasks.clear()
 
-    def _check(self, package: str) -> HealthCheck | None:
-        found = self._packages.get(package)
+    def _check(self, agent: Agent) -> HealthCheck | None:
+        found = self._packages.of(agent.spec)
         return None if found is None else found.manifest.health_check
 
     async def _probe(self, name: str, check: HealthCheck) -> None:
@@ -82,25 +67,10 @@ class Probes:
         hint = f"see `journalctl -u {probe_unit(name)}`"
         while True:
             try:
-                result = await self._run(probe_unit(name), check.timeout + JOB_GRACE)
+                result = await self._jobs.run(probe_unit(name), check.timeout + JOB_GRACE)
             except (SystemdError, TimeoutError) as error:
                 logger.warning("agent %s: its health check cannot be run: %s", name, error)
             else:
                 probing = probing.after(passed=result == "done")
                 self._writer.post(name, HealthReported(probing.report(hint)))
             await asyncio.sleep(check.period)
-
-    async def _run(self, unit: str, timeout: float) -> str:  # noqa: ASYNC109 -- of the job, not ours
-        key = (unit, await self._units.start(unit))
-        if key in self._jobs:
-            result = self._jobs.pop(key)
-        else:
-            self._waiting[key] = asyncio.get_running_loop().create_future()
-            try:
-                async with asyncio.timeout(timeout):
-                    result = await self._waiting[key]
-            finally:
-                self._waiting.pop(key, None)
-        if result != "done":
-            await self._units.reset_failed(unit)
-        return result

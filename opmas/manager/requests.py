@@ -11,6 +11,7 @@ from opmas.core import fields
 from opmas.core.agent import AgentSpec, Desired, check_name
 from opmas.core.fields import FieldError, Fields, Problems
 from opmas.core.limits import read_limits
+from opmas.core.window import LONGEST
 from opmas.errors import InvalidError
 from opmas.manager.clock import rfc3339
 from opmas.store.rows import Query
@@ -33,6 +34,8 @@ class Put:
     expect: int | None
     author: str
     wait: float
+    window: float | None = None
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Action:
     wait: float
     author: str
     purge: bool = False
+    expect: int | None = None
+    dry_run: bool = False
 
 
 def read_put(params: Mapping[str, Any]) -> Put:
@@ -50,13 +55,14 @@ def read_put(params: Mapping[str, Any]) -> Put:
     problems = Problems()
     top = Fields(params, "", problems)
     spec = AgentSpec(
-        name=top.need("name", _name, ""),
-        package=top.need("package", _name, ""),
+        name=top.need("name", read_agent_name, ""),
+        package=top.need("package", read_agent_name, ""),
+        version=top.get("version", fields.line, ""),
         desired=top.get("desired", fields.one_of(Desired), Desired.RUNNING),
         config=top.get("config", _config, {}),
         limits=read_limits(top.section("limits")),
         grants=top.get("grants", fields.each(fields.line), ()),
-        after=top.get("after", fields.each(_name), ()),
+        after=top.get("after", fields.each(read_agent_name), ()),
     )
     put = Put(
         spec=spec,
@@ -64,6 +70,8 @@ def read_put(params: Mapping[str, Any]) -> Put:
         expect=top.get("expect", fields.integer(0, 2**53), None),
         author=top.get("author", fields.line, AUTHOR),
         wait=top.get("wait", fields.number(0, ACTION_WAIT_LIMIT), 0.0),
+        window=top.get("window", fields.number(0, LONGEST), None),
+        dry_run=top.get("dry_run", fields.flag, default=False),
     )
     if spec.name and spec.name in spec.after:
         problems.add("after", "must not name the agent itself")
@@ -72,15 +80,17 @@ def read_put(params: Mapping[str, Any]) -> Put:
     return put
 
 
-def read_action(params: Mapping[str, Any], *, purge: bool = False) -> Action:
-    """Return the request; `purge` says that the method knows that parameter."""
+def read_action(params: Mapping[str, Any], *, removal: bool = False) -> Action:
+    """Return the request; what only a `removal` may say is refused otherwise."""
     problems = Problems()
     top = Fields(params, "", problems)
     action = Action(
-        name=top.need("name", _name, ""),
+        name=top.need("name", read_agent_name, ""),
         wait=top.get("wait", fields.number(0, ACTION_WAIT_LIMIT), 0.0),
         author=top.get("author", fields.line, AUTHOR),
-        purge=top.get("purge", fields.flag, False) if purge else False,
+        purge=top.get("purge", fields.flag, default=False) if removal else False,
+        expect=top.get("expect", fields.integer(0, 2**53), None) if removal else None,
+        dry_run=top.get("dry_run", fields.flag, default=False) if removal else False,
     )
     top.finish()
     problems.check("use this request")
@@ -101,7 +111,7 @@ def read_query(params: Mapping[str, Any]) -> tuple[Query, float]:
     """Return which events are asked for, and how long to wait for the first."""
     problems = Problems()
     top = Fields(params, "", problems)
-    agent = top.get("agent", _name, None)
+    agent = top.get("agent", read_agent_name, None)
     query = Query(
         after=top.get("after", fields.integer(0, 2**53), None),
         since=top.get("since", _instant, None),
@@ -122,7 +132,8 @@ def no_parameters(params: Mapping[str, Any]) -> None:
     problems.check("use this request")
 
 
-def _name(value: object) -> str:
+def read_agent_name(value: object) -> str:
+    """Read the name of an agent or a package."""
     try:
         return check_name(value, "name")
     except InvalidError as error:

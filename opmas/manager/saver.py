@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opmas.core.change import dump_change
 from opmas.core.condition import dump_condition, dump_spec
 from opmas.core.knownbad import dump_bad
-from opmas.errors import StoreError
+from opmas.errors import RevisionError, StoreError
 from opmas.store.rows import AgentRow, Batch, ChangeRow, ConfigRow, NewEvent, StoredEvent
 
 if TYPE_CHECKING:
@@ -67,6 +67,15 @@ class Saver:
     def behind(self) -> bool:
         """Whether something is not on the disk yet."""
         return self._behind
+
+    def check_revision(self, name: str, expect: int | None) -> None:
+        """Raise `RevisionError` when the agent is not at the revision that a caller expects."""
+        record = self.records.get(name)
+        revision = 0 if record is None else record.revision
+        if expect is not None and expect != revision:
+            raise RevisionError(
+                f'cannot change agent "{name}": it is at revision {revision}, not {expect}'
+            )
 
     def save_everything(self) -> None:
         """Have the next save write all agents: the database is a new one."""

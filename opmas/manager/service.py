@@ -14,6 +14,7 @@ from opmas.core.roster import Roster
 from opmas.errors import InvalidError
 from opmas.manager.boot import BootMark, load_saved
 from opmas.manager.carrier import Carrier
+from opmas.manager.changing import Changing
 from opmas.manager.clock import Clock
 from opmas.manager.control import LINE_LIMIT, Control
 from opmas.manager.database import Databases
@@ -27,6 +28,7 @@ from opmas.manager.problems import Problems
 from opmas.manager.saver import Saver
 from opmas.manager.shelf import Shelf
 from opmas.manager.sockets import listen
+from opmas.manager.unitjobs import UnitJobs
 from opmas.manager.upkeep import Upkeep
 from opmas.manager.views import Views
 from opmas.manager.watch import Watch
@@ -76,20 +78,33 @@ class Manager:
         is_new = self._databases.open(self._problems)
         empty = Roster(concurrency=self._settings.start.concurrency)
         saved = load_saved(self._databases, self._files, empty, is_new=is_new, same_boot=same_boot)
-        saver = Saver(self._databases, saved.records)
+        saver = Saver(self._databases, saved.records, saved.stamps)
         writer = Writer(saved.roster, saver, self._log, self._problems, self._clock, self._digest)
         self._writer = writer
-        self.shelf = Shelf(
-            self._settings.manager.packages_path, writer, self._databases, self._problems
-        )
+        state = Path(self._settings.manager.state_dir)
+        roots = self._settings.manager.packages_path
+        self.shelf = Shelf(roots, state / "packages", writer, self._databases, self._problems)
         self.links = AgentLinks(writer, self.shelf.packages)
-        self.probes = Probes(writer, units, self.shelf.packages)
+        unit_jobs = UnitJobs(units)
+        self.probes = Probes(writer, unit_jobs, self.shelf.packages)
         self.carrier = Carrier(writer, units, self._files, self.links, self.shelf.packages)
+        self.changing = Changing(
+            settings=self._settings,
+            writer=writer,
+            shelf=self.shelf,
+            files=self._files,
+            databases=self._databases,
+            units=units,
+            unit_jobs=unit_jobs,
+            links=self.links,
+            clock=self._clock,
+        )
+        self.carrier.changing = self.changing
         writer.carry_out = self.carrier.carry_out
         writer.progressed = self._progressed
         self._log.published = self.links.deliver
         self.watch = Watch(
-            writer, units, self.probes, self._problems, self._status, self._files,
+            writer, units, unit_jobs, self._problems, self._status, self._files,
             same_boot=same_boot,
         )  # fmt: skip
         self.watch.ready = self._looked.set
@@ -104,8 +119,11 @@ class Manager:
             log=self._log,
         )
         views = Views(writer, self.shelf.packages, self.links, self._files, self._clock)
-        parts = Parts(writer, self._log, self.shelf, views, self._clock, self._status)
-        self.control = Control(Methods(parts).table)
+        parts = Parts(
+            writer, self._log, self.shelf, views, self._clock, self._status, self._settings,
+            self.changing.admission, self.changing.views,
+        )  # fmt: skip
+        self.control = Control({**Methods(parts).table, **self.changing.methods(views)})
         self._log.load()
         if is_new:
             self.upkeep.begin_anew(saved.roster)
@@ -127,7 +145,12 @@ class Manager:
             self._progressed()
             servers += [await self._serve_agents(), await self._serve_control()]
             self._notifier.ready()
-            parts = {"writer": writer.run, "upkeep": self.upkeep.run, "stop": self._stopped}
+            parts = {
+                "writer": writer.run,
+                "upkeep": self.upkeep.run,
+                "lookout": self.changing.lookout.run,
+                "stop": self._stopped,
+            }
             tasks += [asyncio.create_task(run(), name=name) for name, run in parts.items()]
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             self._notifier.stopping()
@@ -153,6 +176,7 @@ class Manager:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.probes.close()
+        await self.changing.tasks.close()
         self.writer.announce("opmas.manager.stopping", "manager", {"version": VERSION})
         self.writer.flush()
         self.links.close()
@@ -184,7 +208,7 @@ class Manager:
         )
 
     def _digest(self, spec: AgentSpec) -> str:
-        package = self.shelf.packages.get(spec.package)
+        package = self.shelf.packages.of(spec)
         if package is None:
             return ""
         try:
@@ -208,6 +232,7 @@ class Manager:
     def _progressed(self) -> None:
         self._notifier.watchdog()
         self.probes.follow()
+        self.changing.lookout.follow()
         if self._looked.is_set() and not self._marked:
             self._remember_boot()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,11 @@ from opmas.core.fields import nearest
 from opmas.errors import BackendError, StoreError, UnknownPackageError
 from opmas.packages.catalogue import MANIFEST, Package, Refusal, scan
 from opmas.packages.checker import ConfigChecker
+from opmas.packages.collection import Packages
 from opmas.store.rows import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from opmas.manager.database import Databases
     from opmas.manager.problems import Problems
@@ -25,15 +27,26 @@ logger = logging.getLogger(__name__)
 
 
 class Shelf:
-    """Holds the packages; `packages` is one mapping for all who look, changed in place."""
+    """Holds the packages; `packages` is one for all who look, changed in place.
+
+    `withdrawn` are installed versions that do not count: their Debian package was removed.
+    """
 
     def __init__(
-        self, roots: Sequence[str], writer: Writer, databases: Databases, problems: Problems
+        self,
+        roots: Sequence[str],
+        store: Path,
+        writer: Writer,
+        databases: Databases,
+        problems: Problems,
     ) -> None:
-        self.packages: dict[str, Package] = {}
+        self.packages = Packages()
         self.refused: tuple[Refusal, ...] = ()
+        self.withdrawn: tuple[tuple[str, str], ...] = ()
         self.checker = ConfigChecker()
+        self.looked: Callable[[], None] = lambda: None
         self._roots = roots
+        self._store = store
         self._writer = writer
         self._databases = databases
         self._problems = problems
@@ -46,51 +59,59 @@ class Shelf:
         if self._databases.current is not None:
             self._known = self._databases.current.packages()
 
-    def get(self, name: str) -> Package:
-        """Return the package of that name, or raise `UnknownPackageError`."""
-        package = self.packages.get(name)
-        if package is None:
-            hint = nearest(name, self.packages) or f" (apt install opmas-agent-{name})"
-            raise UnknownPackageError(f'no package is named "{name}"{hint}')
-        return package
+    def get(self, name: str, version: str = "") -> Package:
+        """Return that version of the package, or raise `UnknownPackageError`."""
+        package = self.packages.find(name, version)
+        if package is not None:
+            return package
+        if name in self.packages:
+            there = ", ".join(each.version for each in self.packages.versions(name))
+            raise UnknownPackageError(
+                f'package "{name}" is not here in version {version}: there is {there};'
+                f" `opmas package install {name}={version}` looks for it"
+            )
+        hint = nearest(name, self.packages) or f" (`opmas package install {name}`)"
+        raise UnknownPackageError(f'no package is named "{name}"{hint}')
 
     async def rescan_when_changed(self) -> None:
         """Look again when a directory or manifest was touched: the net below dpkg's trigger."""
-        if _signature(self._roots) != self._signature:
+        if _signature(self._roots, self._store) != self._signature:
             await self.rescan()
 
     async def rescan(self) -> dict[str, Any]:
         """Look which packages are there, and return what is new since the last look."""
         async with self._scanning:
-            self._signature = _signature(self._roots)
+            self._signature = _signature(self._roots, self._store)
             try:
-                found = await asyncio.to_thread(scan, self._roots)
-                refused = [*found.refused, *await self._check_schemas(found.packages)]
+                found = await asyncio.to_thread(scan, self._roots, self._store)
+                packages = list(found.packages)
+                refused = [*found.refused, *await self._check_schemas(packages)]
             except BackendError as error:
                 self._problems.report("packages-unreadable", error.message)
                 return {"added": [], "changed": [], "removed": [], "refused": []}
             self._problems.clear("packages-unreadable")
             self._announce_refused(refused)
-            self.packages.clear()
-            self.packages.update(found.packages)
-            self.refused = tuple(refused)
-            return {**self._announce(), "refused": [_refusal(r) for r in refused]}
+            self.packages.exchange(packages)
+            self.refused, self.withdrawn = tuple(refused), found.withdrawn
+            news = self._announce()
+            self.looked()
+            return {**news, "refused": [_refusal(r) for r in refused]}
 
-    async def _check_schemas(self, packages: dict[str, Package]) -> list[Refusal]:
+    async def _check_schemas(self, packages: list[Package]) -> list[Refusal]:
         """Take out each new package whose defaults do not fit its own schema."""
         refused = []
-        for name, package in list(packages.items()):
-            held = self.packages.get(name)
-            if held is not None and held.digest == package.digest:
+        held = {(p.directory, p.digest) for p in self.packages.all()}
+        for package in list(packages):
+            if (package.directory, package.digest) in held:
                 continue
             problems = await asyncio.to_thread(self.checker.manifest_problems, package.manifest)
             if problems:
-                del packages[name]
+                packages.remove(package)
                 refused.append(Refusal(f"{package.directory}/{MANIFEST}", problems))
         return refused
 
     def _announce(self) -> dict[str, list[str]]:
-        now = {n: (p.manifest.version, p.digest) for n, p in self.packages.items()}
+        now = {name: _state(self.packages.versions(name)) for name in self.packages}
         was = self._known
         news = {
             "added": sorted(now.keys() - was.keys()),
@@ -104,7 +125,7 @@ class Shelf:
                     f"opmas.package.{kind}", f"package/{name}", {"version": version}
                 )
         for agent in self._writer.roster.agents.values():
-            self._writer.post(agent.name, PackageSeen(agent.spec.package in now))
+            self._writer.post(agent.name, PackageSeen(self.packages.of(agent.spec) is not None))
         if now != was:
             self._remember(now)
         return news
@@ -131,10 +152,19 @@ def _refusal(refusal: Refusal) -> dict[str, Any]:
     return {"path": refusal.path, "problems": list(refusal.problems)}
 
 
-def _signature(roots: Sequence[str]) -> object:
+def _state(versions: Sequence[Package]) -> tuple[str, str]:
+    """Return the newest version, and what changes with any of them."""
+    digests = "".join(sorted(package.digest for package in versions))
+    if len(versions) > 1:
+        digests = hashlib.sha256(digests.encode()).hexdigest()[:16]
+    return versions[0].version, digests
+
+
+def _signature(roots: Sequence[str], store: Path) -> object:
     found = []
-    for root in map(Path, roots):
-        for path in (root, *sorted(root.glob(f"*/{MANIFEST}"))):
+    places = [(Path(root), f"*/{MANIFEST}") for root in roots]
+    for root, pattern in [*places, (store, f"[!.]*/*/{MANIFEST}")]:
+        for path in (root, *sorted(root.glob(pattern))):
             try:
                 stat = path.stat()
             except OSError:

@@ -81,7 +81,7 @@ class Upkeep:
         """Carry out what an earlier manager saved and did not come to: it was killed between."""
         for name in list(self._writer.roster.agents):
             agent = self._writer.roster.agents.get(name)
-            package = None if agent is None else self._shelf.packages.get(agent.spec.package)
+            package = None if agent is None else self._shelf.packages.of(agent.spec)
             if agent is None or package is None:
                 continue
             version = self._writer.saver.records[name].config_version

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core.agent import Limits, unit_name
+from opmas.core.changes import of_agent
 from opmas.core.exits import code_name, signal_of
 from opmas.core.explain import message
+from opmas.core.knownbad import key
 from opmas.core.limits import effective_limits
 from opmas.core.needs import needs_of
 from opmas.core.state import LIVE, health
@@ -16,14 +18,13 @@ from opmas.host.cgroups import Cgroups, Usage
 from opmas.manager.clock import Clock, rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from opmas.core.state import Agent
     from opmas.core.unit import UnitState
     from opmas.manager.files import AgentFiles
     from opmas.manager.link import AgentLinks
     from opmas.manager.writer import Writer
     from opmas.packages.catalogue import Package
+    from opmas.packages.collection import Packages
 
 LIMITS_KEPT: Final = 1000  # of agents that each have their own
 NO_LIMITS: Final = Limits()
@@ -36,7 +37,7 @@ class Views:
     def __init__(
         self,
         writer: Writer,
-        packages: Mapping[str, Package],
+        packages: Packages,
         links: AgentLinks,
         files: AgentFiles,
         clock: Clock,
@@ -53,7 +54,7 @@ class Views:
 
     def agent(self, agent: Agent) -> dict[str, Any]:
         """Return the AgentView."""
-        package = self._packages.get(agent.spec.package)
+        package = self._packages.of(agent.spec)
         record = self._writer.saver.records[agent.name]
         return {
             **self._identity(agent, package),
@@ -71,6 +72,9 @@ class Views:
             "created_at": record.created_at,
             "updated_at": record.updated_at,
             "managed_by": "manager",
+            "change": None
+            if (change := of_agent(self._writer.roster, agent.name)) is None
+            else change.id,
         }
 
     def agent_whole(self, agent: Agent) -> dict[str, Any]:
@@ -84,16 +88,38 @@ class Views:
         agents = self._writer.roster.agents.values()
         return {
             "name": package.name,
-            "version": manifest.version,
+            "version": package.version,
             "summary": manifest.summary,
             "runtime": str(manifest.runtime),
-            "source": "directory" if package.deb is None else "deb",
+            "source": package.source,
             "deb": package.deb,
             "path": package.directory,
             "needs": needs,
             "limits": asdict(manifest.limits),
             "agents": sorted(a.name for a in agents if a.spec.package == package.name),
             "state": "ready",
+            "versions": [self._version(p) for p in self._packages.versions(package.name)],
+            "held": package.name in self._writer.roster.holds,
+            "requires": list(manifest.requires),
+            "wants": list(manifest.wants),
+            "conflicts": list(manifest.conflicts),
+        }
+
+    def _version(self, package: Package) -> dict[str, Any]:
+        receipt = package.receipt
+        roster = self._writer.roster
+        bad = roster.bad.get(key(package.name, package.version))
+        agents = roster.agents.values()
+        return {
+            "version": package.version,
+            "source": package.source,
+            "trust": "dpkg" if package.deb else ("" if receipt is None else str(receipt.trust)),
+            "key": "" if receipt is None else receipt.key,
+            "delivered_by": "" if receipt is None else receipt.delivered_by,
+            "installed_at": None if receipt is None else receipt.installed_at,
+            "bytes": None if receipt is None else receipt.bytes,
+            "agents": sorted(a.name for a in agents if self._packages.of(a.spec) is package),
+            "bad_until": None if bad is None else rfc3339(datetime.fromtimestamp(bad.until, UTC)),
         }
 
     def needs_restart(self, agent: Agent, package: Package | None) -> bool:
@@ -106,7 +132,8 @@ class Views:
         return {
             "name": agent.name,
             "package": agent.spec.package,
-            "package_version": None if package is None else package.manifest.version,
+            "package_version": None if package is None else package.version,
+            "version": agent.spec.version or None,
             "unit": unit_name(agent.name),
         }
 

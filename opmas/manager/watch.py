@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from opmas.core.unit import UnitState
     from opmas.manager.files import AgentFiles
     from opmas.manager.host import HostStatus
-    from opmas.manager.probes import Probes
     from opmas.manager.problems import Problems
+    from opmas.manager.unitjobs import UnitJobs
     from opmas.manager.writer import Writer
     from opmas.ports import UnitEvent, Units
 
@@ -30,7 +30,7 @@ class Watch:
         self,
         writer: Writer,
         units: Units,
-        probes: Probes,
+        jobs: UnitJobs,
         problems: Problems,
         status: HostStatus,
         files: AgentFiles,
@@ -39,7 +39,7 @@ class Watch:
     ) -> None:
         self._writer = writer
         self._units = units
-        self._probes = probes
+        self._jobs = jobs
         self._problems = problems
         self._status = status
         self._files = files
@@ -61,7 +61,7 @@ class Watch:
                 self._post(unit, events.UnitSeen(None))
             case JobRemoved(unit=unit, job_id=job_id, result=result):
                 if agent_name(unit) is None:
-                    self._probes.job_removed(event)
+                    self._jobs.job_removed(event)
                 self._post(unit, events.JobEnded(job_id, result))
             case Disconnected(reason=reason):
                 self._status.systemd_connection = "down"

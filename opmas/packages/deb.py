@@ -19,6 +19,7 @@ class Deb:
     name: str
     version: str
     configured: bool  # "ii": its files are all there, and its conffiles too
+    present: bool = True  # not removed, whatever of it is left
 
 
 def agent_debs() -> dict[str, Deb]:
@@ -45,5 +46,6 @@ def parse_debs(text: str) -> dict[str, Deb]:
     debs = {}
     for line in text.splitlines():
         name, version, status = line.split("\t")
-        debs[name] = Deb(name, version, configured=status[1:2] == "i" and status[2:].strip() == "")
+        configured = status[1:2] == "i" and status[2:].strip() == ""
+        debs[name] = Deb(name, version, configured, present=status[1:2] not in {"n", "c"})
     return debs

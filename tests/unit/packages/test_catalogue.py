@@ -7,6 +7,7 @@ import os
 import pytest
 
 from opmas.packages import catalogue
+from opmas.packages.collection import Packages
 from opmas.packages.deb import Deb, parse_debs
 
 MANIFEST = """
@@ -25,13 +26,17 @@ def add(root, name: str, folder: str = "") -> None:
     (place / "agent.yaml").write_text(MANIFEST.format(name=name))
 
 
+def named(found):
+    return [(p.name, p) for p in found.packages]
+
+
 def test_a_directory_with_a_manifest_is_a_package(tmp_path):
     add(tmp_path, "nap")
     (tmp_path / "no-manifest").mkdir()
 
     found = catalogue.scan([str(tmp_path), str(tmp_path / "not-there")])
 
-    assert {n: p.directory for n, p in found.packages.items()} == {"nap": str(tmp_path / "nap")}
+    assert {n: p.directory for n, p in named(found)} == {"nap": str(tmp_path / "nap")}
     assert found.refused == ()
 
 
@@ -42,7 +47,7 @@ def test_the_first_of_two_directories_wins(tmp_path):
 
     found = catalogue.scan([str(tmp_path / "one"), str(tmp_path / "two")])
 
-    assert found.packages["nap"].directory == str(tmp_path / "one/nap")
+    assert Packages(found.packages).find("nap").directory == str(tmp_path / "one/nap")
 
 
 def test_a_directory_of_another_name_is_refused(tmp_path):
@@ -66,7 +71,7 @@ def test_below_dpkgs_directory_only_configured_packages_count(tmp_path, monkeypa
 
     found = catalogue.scan([str(tmp_path)])
 
-    assert {n: p.deb for n, p in found.packages.items()} == {"ready": "opmas-agent-ready"}
+    assert {n: p.deb for n, p in named(found)} == {"ready": "opmas-agent-ready"}
     [refusal] = found.refused
     assert refusal.path == str(tmp_path / "stray/agent.yaml")
     assert "opmas-agent-stray is not installed" in refusal.problems[0]
@@ -74,14 +79,14 @@ def test_below_dpkgs_directory_only_configured_packages_count(tmp_path, monkeypa
 
 def test_the_digest_changes_with_the_manifest_and_with_the_debian_version(tmp_path, monkeypatch):
     add(tmp_path, "nap")
-    plain = catalogue.scan([str(tmp_path)]).packages["nap"].digest
+    plain = Packages(catalogue.scan([str(tmp_path)]).packages).find("nap").digest
     monkeypatch.setattr(catalogue, "DEB_ROOT", tmp_path)
 
     digests = {plain}
     for version in ("1.0-1", "1.0-2"):
         deb = Deb("opmas-agent-nap", version, configured=True)
         monkeypatch.setattr(catalogue, "agent_debs", lambda deb=deb: {deb.name: deb})
-        digests.add(catalogue.scan([str(tmp_path)]).packages["nap"].digest)
+        digests.add(Packages(catalogue.scan([str(tmp_path)]).packages).find("nap").digest)
 
     assert len(digests) == 3
 

@@ -1,0 +1,255 @@
+"""The methods of the control socket about changes, and about the versions of agents."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from opmas.core import engine, plan
+from opmas.core.change import Change, ChangeState, Kind, load_change
+from opmas.core.condition import load_spec
+from opmas.errors import RequestError, TransitionError, UnknownVersionError
+from opmas.manager.changerequests import (
+    Versioned,
+    Wanted,
+    read_list,
+    read_look,
+    read_undo,
+    read_versioned,
+)
+from opmas.packages.versions import is_same, newest, order
+from opmas.store.rows import ChangeQuery
+
+if TYPE_CHECKING:
+    from opmas.core.agent import AgentSpec
+    from opmas.core.roster import Roster
+    from opmas.manager.admission import Admission
+    from opmas.manager.changeviews import ChangeViews
+    from opmas.manager.database import Databases
+    from opmas.manager.methods import Method, Params
+    from opmas.manager.shelf import Shelf
+    from opmas.manager.writer import Writer
+
+
+class Proposals:
+    """Hands changes to the writer; `check` is called again when one is taken."""
+
+    def __init__(self, writer: Writer, views: ChangeViews) -> None:
+        self._writer = writer
+        self._views = views
+
+    async def propose(self, change: Change, wanted: Wanted) -> dict[str, Any]:
+        """Return the change's view: planned only when that is what is asked for."""
+        if wanted.dry_run:
+            return self._views.view(change)
+        number = await self.take(change, wanted)
+        await self._writer.wait_until(
+            lambda: (
+                self._writer.roster.changes[number].is_final
+                if number in self._writer.roster.changes
+                else True
+            ),
+            wanted.wait,
+        )
+        return self._views.one(number)
+
+    def view(self, number: int) -> dict[str, Any]:
+        """Return the view of a change as it is now."""
+        return self._views.one(number)
+
+    async def take(self, change: Change, wanted: Wanted) -> int:
+        """Have the change planned, and return its number; the agent must be as expected."""
+        numbers: list[int] = []
+
+        def step(roster: Roster, _now: float) -> Any:
+            self.check_revision(change, wanted.expect)
+            roster, effects = engine.propose(roster, change)
+            numbers.append(roster.last_change)
+            return roster, effects
+
+        await self._writer.ask(step, wanted.author)
+        return numbers[-1]
+
+    def check_revision(self, change: Change, expect: int | None) -> None:
+        """Refuse a change of an agent that somebody else changed meanwhile."""
+        if expect is not None and change.is_of_agent:
+            self._writer.saver.check_revision(change.agents[0], expect)
+
+
+class ChangeMethods:
+    """The methods `change.*`, `agent.update` and `agent.rollback`."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        shelf: Shelf,
+        views: ChangeViews,
+        proposals: Proposals,
+        admission: Admission,
+        databases: Databases,
+    ) -> None:
+        self._writer = writer
+        self._shelf = shelf
+        self._views = views
+        self._proposals = proposals
+        self._admission = admission
+        self._databases = databases
+        self.table: dict[str, Method] = {
+            "change.list": self._list,
+            "change.show": self._show,
+            "change.undo": self._undo,
+            "agent.update": self._update,
+            "agent.rollback": self._rollback,
+        }
+
+    async def _list(self, params: Params) -> dict[str, Any]:
+        return {"changes": self._views.many(read_list(params))}
+
+    async def _show(self, params: Params) -> dict[str, Any]:
+        look = read_look(params)
+        if look.seen is not None and look.wait:
+            seen = look.seen
+            await self._writer.wait_until(lambda: self._is_news(look.id, seen), look.wait)
+        return self._views.one(look.id)
+
+    def _is_news(self, id_: int, seen: int) -> bool:
+        change = self._writer.roster.changes.get(id_)
+        return change is None or change.is_final or self._views.serial(id_) > seen
+
+    async def _undo(self, params: Params) -> dict[str, Any]:
+        id_, wanted = read_undo(params)
+        view = self._views.one(id_)  # refuses an unknown one
+        under_way = self._writer.roster.changes.get(id_)
+        if under_way is None or under_way.is_final:
+            return {"change": await self._proposals.propose(self._back(id_, wanted), wanted)}
+        if wanted.dry_run:
+            return {"change": view}
+        await self._writer.ask(
+            lambda roster, now: engine.undo(roster, id_, wanted.author, now), wanted.author
+        )
+        await self._writer.wait_until(
+            lambda: (c := self._writer.roster.changes.get(id_)) is None or c.is_final, wanted.wait
+        )
+        return {"change": self._views.one(id_)}
+
+    def _back(self, id_: int, wanted: Wanted) -> Change:
+        """Return the change that takes back one that ended, if nothing came after it."""
+        change = self._ended(id_)
+        if change.state is not ChangeState.COMMITTED:
+            raise TransitionError(f"cannot undo change {id_}: it is {change.state}")
+        if not change.is_of_agent or change.kind is Kind.REMOVE:
+            raise RequestError(
+                f"cannot undo change {id_}, {change.kind} of {change.subject}: use"
+                f" `opmas package rollback` or `opmas package remove`"
+            )
+        (name,) = change.agents
+        agent = self._writer.roster.get(name)
+        if change.before is None:
+            back = plan.remove(agent.spec, purge=False, author=wanted.author)
+            return replace(back, undo_of=id_)
+        after, before = load_spec(change.after or {}), load_spec(change.before)
+        moved = [
+            key
+            for key in change.wish
+            if key != "desired" and getattr(agent.spec, key) != getattr(after, key)
+        ]
+        if moved:
+            raise RequestError(
+                f"cannot undo change {id_}: {', '.join(moved)} of agent"
+                f' "{name}" was changed again since: see `opmas change list --agent {name}`'
+            )
+        wish = {key: change.before[key] for key in change.wish if key != "desired"}
+        if "version" in wish and before.package == agent.spec.package:
+            back = plan.update(agent.spec, before.version, author=wanted.author, back=True)
+        else:
+            spec = load_spec({**change.before, "desired": str(agent.spec.desired)})
+            found = plan.put(agent.spec, spec, author=wanted.author, lives=True)
+            if found is None:
+                raise RequestError(f"cannot undo change {id_}: the agent is as it was before")
+            back = found
+        return replace(back, undo_of=id_)
+
+    def _ended(self, id_: int) -> Change:
+        known = self._writer.roster.changes.get(id_)
+        if known is not None:
+            return known
+        database = self._databases.current
+        row = None if database is None else database.change(id_)
+        if row is None:
+            raise RequestError(f"cannot undo change {id_}: there is no database to read it from")
+        return load_change(row.document)
+
+    async def _update(self, params: Params) -> dict[str, Any]:
+        request = read_versioned(params, window=True, expect=True)
+        spec = self._writer.roster.get(request.name).spec
+        version = self._wanted(spec, request.version)
+        return {"change": await self.move(spec, version, request.wanted, back=False)}
+
+    async def _rollback(self, params: Params) -> dict[str, Any]:
+        request = read_versioned(params, window=True, expect=True)
+        return {"change": await self.roll_back(request)}
+
+    async def roll_back(self, request: Versioned) -> dict[str, Any]:
+        """Give the agent an older version, and hold its package there."""
+        spec = self._writer.roster.get(request.name).spec
+        version = request.version or self._before(spec)
+        view = await self.move(spec, version, request.wanted, back=True)
+        if not request.wanted.dry_run and self._is_delivered(spec.package):
+            self._writer.post_step(  # or the next look at the deliveries would undo it
+                lambda roster, _now: (
+                    replace(roster, holds=roster.holds | {spec.package}),
+                    (),
+                )
+            )
+        return view
+
+    async def move(
+        self, spec: AgentSpec, version: str, wanted: Wanted, *, back: bool
+    ) -> dict[str, Any]:
+        """Give the agent that version, which is on the host, and return the change's view."""
+        package = self._shelf.get(spec.package, version)
+        current = self._shelf.packages.of(spec)
+        if current is not None and current.directory == package.directory:
+            raise RequestError(
+                f'cannot give agent "{spec.name}" version {version} of package "{spec.package}":'
+                " it has it already"
+            )
+        await self._admission.check(replace(spec, version=version), self._writer.roster)
+        change = plan.update(spec, version, author=wanted.author, back=back, wanted=wanted.window)
+        return await self._proposals.propose(change, wanted)
+
+    def _wanted(self, spec: AgentSpec, version: str) -> str:
+        versions = [p.version for p in self._shelf.packages.versions(spec.package)]
+        if version:
+            return next((v for v in versions if is_same(v, version)), version)
+        found = newest(versions)
+        if not found:
+            self._shelf.get(spec.package)  # says that there is no such package
+        return found
+
+    def _before(self, spec: AgentSpec) -> str:
+        """Return the version that the agent had before this one, if it is still there."""
+        versions = [p.version for p in self._shelf.packages.versions(spec.package)]
+        database = self._databases.current
+        rows = [] if database is None else database.changes(ChangeQuery(agent=spec.name))
+        for row in rows:
+            before, after = row.document.get("before") or {}, row.document.get("after") or {}
+            had = before.get("version", "")
+            if row.state == "committed" and after.get("version") == spec.version != had:
+                if before.get("package") == spec.package and had in versions:
+                    return str(had)
+                break
+        current = self._shelf.packages.of(spec)
+        older = [v for v in versions if current is None or order(v) < order(current.version)]
+        if not older:
+            raise UnknownVersionError(
+                f'cannot roll back agent "{spec.name}": the host has no older version of package'
+                f' "{spec.package}"'
+            )
+        return newest(older)
+
+    def _is_delivered(self, name: str) -> bool:
+        return any(
+            p.receipt is not None and p.receipt.delivered_by
+            for p in self._shelf.packages.versions(name)
+        )

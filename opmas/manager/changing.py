@@ -1,0 +1,95 @@
+"""Everything that carries changes out, made and wired here for the manager."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opmas.core.events import Measure, RunTask, Tidy
+from opmas.manager.admission import Admission
+from opmas.manager.changemethods import ChangeMethods, Proposals
+from opmas.manager.changeviews import ChangeViews
+from opmas.manager.deliveries import Deliveries
+from opmas.manager.hooks import Hooks
+from opmas.manager.jobs import Jobs
+from opmas.manager.lookout import Lookout
+from opmas.manager.packagemethods import PackageMethods
+from opmas.manager.tasks import Tasks
+
+if TYPE_CHECKING:
+    from opmas.core.settings import Settings
+    from opmas.manager.clock import Clock
+    from opmas.manager.database import Databases
+    from opmas.manager.files import AgentFiles
+    from opmas.manager.link import AgentLinks
+    from opmas.manager.methods import Method
+    from opmas.manager.shelf import Shelf
+    from opmas.manager.unitjobs import UnitJobs
+    from opmas.manager.views import Views
+    from opmas.manager.writer import Writer
+    from opmas.ports import Units
+
+
+class Changing:
+    """The parts of the manager that changes need."""
+
+    def __init__(  # noqa: PLR0913 -- what changes touch
+        self,
+        *,
+        settings: Settings,
+        writer: Writer,
+        shelf: Shelf,
+        files: AgentFiles,
+        databases: Databases,
+        units: Units,
+        unit_jobs: UnitJobs,
+        links: AgentLinks,
+        clock: Clock,
+    ) -> None:
+        state = Path(settings.manager.state_dir)
+        self._settings = settings
+        self._writer = writer
+        self._shelf = shelf
+        self._databases = databases
+        self.admission = Admission(shelf)
+        self.jobs = Jobs(state, unit_jobs)
+        self.jobs.progressed = lambda: writer.post_step(lambda roster, _now: (roster, ()))
+        self.views = ChangeViews(writer, databases, self.jobs, clock)
+        self.lookout = Lookout(state, writer, shelf.packages, links, clock)
+        self.deliveries = Deliveries(settings.packages, writer, shelf, clock)
+        shelf.looked = self.deliveries.look
+        self.tasks = Tasks(
+            settings=settings,
+            writer=writer,
+            shelf=shelf,
+            jobs=self.jobs,
+            hooks=Hooks(files, units, unit_jobs),
+            admission=self.admission,
+        )
+
+    def carry_out(self, effect: Measure | RunTask | Tidy) -> None:
+        """Carry out an effect of the engine."""
+        match effect:
+            case Measure(change=id_):
+                self.lookout.measure(id_)
+            case RunTask():
+                self.tasks.run(effect)
+            case Tidy(change=id_):
+                self.tasks.tidy(id_)
+
+    def methods(self, views: Views) -> dict[str, Method]:
+        """Return the methods of the control socket that are about changes and packages."""
+        proposals = Proposals(self._writer, self.views)
+        changes = ChangeMethods(
+            self._writer, self._shelf, self.views, proposals, self.admission, self._databases
+        )
+        packages = PackageMethods(
+            settings=self._settings.packages,
+            writer=self._writer,
+            shelf=self._shelf,
+            views=views,
+            proposals=proposals,
+            changes=changes,
+            jobs=self.jobs,
+        )
+        return {**changes.table, **packages.table}

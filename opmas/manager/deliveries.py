@@ -1,0 +1,127 @@
+"""Bundles that Debian packages deliver: installed when they come, given to their agents.
+
+What was undone is not tried again by itself until its time is over, and a package that is held
+stays as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from opmas.core import engine, plan
+from opmas.core.agent import NAME
+from opmas.core.change import TaskName
+from opmas.core.changes import under_way
+from opmas.core.knownbad import is_barred, key
+from opmas.core.settings import Updates
+from opmas.packages.versions import newest, order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opmas.core.change import Change
+    from opmas.core.changes import Step
+    from opmas.core.roster import Roster
+    from opmas.core.settings import PackagesSection
+    from opmas.manager.clock import Clock
+    from opmas.manager.shelf import Shelf
+    from opmas.manager.writer import Writer
+
+logger = logging.getLogger(__name__)
+
+AUTHOR: Final = "dpkg"
+SUFFIX: Final = ".opmas"
+
+
+class Deliveries:
+    """Compares what was delivered with what is installed and what the agents run."""
+
+    def __init__(
+        self, settings: PackagesSection, writer: Writer, shelf: Shelf, clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._writer = writer
+        self._shelf = shelf
+        self._clock = clock
+        self._tried: set[tuple[str, int]] = set()  # files that were refused, by their change time
+
+    def look(self) -> None:
+        """Plan what follows from the deliveries; called after each look at the packages."""
+        self._install()
+        if self._settings.updates is Updates.AUTO:
+            self._update()
+
+    def _install(self) -> None:
+        for path in sorted(Path(self._settings.delivered_dir).glob(f"*{SUFFIX}")):
+            name, version = parse_name(path)
+            mark = (str(path), path.stat().st_mtime_ns)
+            known = {p.version for p in self._shelf.packages.versions(name) if p.receipt}
+            if not name or version in known or mark in self._tried:
+                continue
+            if self._goes_on(name):
+                continue
+            self._tried.add(mark)
+            params = {
+                "path": str(path),
+                "name": name,
+                "version": version,
+                "delivered_by": f"deb:opmas-agent-{name}",
+            }
+            self._propose(plan.install(name, version, params, author=AUTHOR))
+
+    def _update(self) -> None:
+        roster = self._writer.roster
+        now = self._clock.utc().timestamp()
+        for agent in roster.agents.values():
+            spec = agent.spec
+            delivered = [
+                p.version
+                for p in self._shelf.packages.versions(spec.package)
+                if p.receipt is not None and p.receipt.delivered_by
+            ]
+            wanted = newest(delivered)
+            if not wanted or not spec.version or order(wanted) <= order(spec.version):
+                continue
+            barred = is_barred(roster.bad.get(key(spec.package, wanted)), now)
+            busy = any(agent.name in c.agents for c in under_way(roster))
+            if barred or busy or spec.package in roster.holds:
+                continue
+            self._propose(plan.update(spec, wanted, author=AUTHOR))
+
+    def _goes_on(self, name: str) -> bool:
+        """Return whether a change of that package installs something already."""
+        return any(
+            change.package == name and any(t.name is TaskName.INSTALL for t in change.tasks)
+            for change in under_way(self._writer.roster)
+        )
+
+    def _propose(self, change: Change) -> None:
+        change = replace(change, automatic=True)
+
+        def step(roster: Roster, _now: float) -> Step:
+            return engine.propose(roster, change)
+
+        self._writer.post_step(step)
+
+
+def newest_bundle(directory: str, name: str, version: str = "") -> Path | None:
+    """Return the file of the newest version of that package, or of that version, or None."""
+    found = {v: path for path, v in bundles(directory, name) if not version or v == version}
+    return found.get(newest(found))
+
+
+def bundles(directory: str, name: str) -> Iterator[tuple[Path, str]]:
+    """Yield the bundles of that package in the directory, each with its version."""
+    for path in sorted(Path(directory).glob(f"{name}-*{SUFFIX}")):
+        found, version = parse_name(path)
+        if found == name:
+            yield path, version
+
+
+def parse_name(path: Path) -> tuple[str, str]:
+    """Return the name and the version that the file's name says, or two empty texts."""
+    name, _, version = path.name.removesuffix(SUFFIX).rpartition("-")
+    return (name, version) if NAME.fullmatch(name) and version else ("", "")

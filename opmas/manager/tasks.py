@@ -1,0 +1,332 @@
+"""Tasks of changes that are done outside of the core: one method each, and its undo.
+
+What came of a task goes back to the engine. Each can be done again, from its start: that is what
+happens after a kill.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from opmas.core import engine
+from opmas.core.change import Change, Kind, TaskName
+from opmas.core.condition import load_spec
+from opmas.core.job import Job, JobKind, Outcome
+from opmas.core.manifest import Runtime
+from opmas.core.window import Size, size, window
+from opmas.errors import InvalidError, OpmasError, RequestError
+from opmas.manager.deliveries import newest_bundle
+from opmas.packages.versions import release
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from opmas.core.agent import AgentSpec
+    from opmas.core.events import RunTask
+    from opmas.core.settings import Settings
+    from opmas.manager.admission import Admission
+    from opmas.manager.hooks import Hooks
+    from opmas.manager.jobs import Jobs
+    from opmas.manager.shelf import Shelf
+    from opmas.manager.writer import Writer
+    from opmas.packages.catalogue import Package
+
+    Work = Callable[[Change, RunTask], Awaitable[Outcome]]
+
+logger = logging.getLogger(__name__)
+
+DONE: Final = Outcome(ok=True)
+JOBS_OF_A_TASK: Final = 1000  # numbers of jobs: the task's, the undo's, one for each agent
+
+
+class Tasks:
+    """Does the tasks that the engine asks for."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        writer: Writer,
+        shelf: Shelf,
+        jobs: Jobs,
+        hooks: Hooks,
+        admission: Admission,
+    ) -> None:
+        self._settings = settings
+        self._writer = writer
+        self._shelf = shelf
+        self._jobs = jobs
+        self._hooks = hooks
+        self._admission = admission
+        self._running: set[asyncio.Task[None]] = set()
+        self._does: dict[TaskName, Work] = {
+            TaskName.CHECK: self._check,
+            TaskName.REHEARSE: self._rehearse,
+            TaskName.INSTALL: self._install,
+            TaskName.UNINSTALL: self._uninstall,
+            TaskName.DEB: self._deb,
+            TaskName.SNAPSHOT: self._snapshot,
+            TaskName.MIGRATE: self._migrate,
+        }
+        self._undoes: dict[TaskName, Work] = {
+            TaskName.INSTALL: self._take_out,
+            TaskName.DEB: self._deb_back,
+            TaskName.SNAPSHOT: self._restore,
+            TaskName.MIGRATE: self._stop_hooks,
+        }
+
+    def run(self, effect: RunTask) -> None:
+        """Begin a task; its end is posted to the writer."""
+        work = asyncio.get_running_loop().create_task(self._run(effect))
+        self._running.add(work)
+        work.add_done_callback(self._running.discard)
+
+    def tidy(self, change: int) -> None:
+        """Remove what the change needed while it went on."""
+        found = self._writer.roster.changes.get(change)
+        names = [] if found is None else [t.name for t in found.tasks if t.params.get("result")]
+        work = self._discard(change, snapshot=TaskName.SNAPSHOT in names)
+        task = asyncio.get_running_loop().create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def close(self) -> None:
+        """Let go of what is under way: the jobs go on, and are joined by the next manager."""
+        for task in list(self._running):
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _run(self, effect: RunTask) -> None:
+        change = self._writer.roster.changes[effect.change]
+        name = change.tasks[effect.task].name
+        work = (self._undoes if effect.undo else self._does)[name]
+        try:
+            outcome = await work(change, effect)
+        except OpmasError as error:
+            outcome = refused(error)
+        except Exception as error:
+            logger.exception("change %d: task %s broke", change.id, name)
+            fault = OpmasError(f"a fault of the manager: {error}")
+            outcome = refused(fault)
+        told = {
+            "ok": outcome.ok,
+            "code": outcome.code,
+            "message": outcome.message,
+            "problems": outcome.problems,
+            "result": outcome.result,
+        }
+        self._writer.post_step(
+            lambda roster, now: engine.task_ended(roster, effect.change, effect.task, told, now)
+        )
+
+    async def _discard(self, change: int, *, snapshot: bool) -> None:
+        if snapshot:
+            job = Job(f"{change}-{JOBS_OF_A_TASK - 1}", JobKind.DISCARD, {"snapshot": str(change)})
+            outcome = await self._jobs.run(job)
+            if not outcome.ok:
+                logger.warning("change %d: its copy of data is left: %s", change, outcome.message)
+        self._jobs.forget(change)
+
+    async def _job(
+        self, effect: RunTask, kind: JobKind, params: dict[str, Any], which: int = 0
+    ) -> Outcome:
+        number = (which * 24 + effect.task) * 2 + effect.undo
+        return await self._jobs.run(
+            Job(f"{effect.change}-{number + JOBS_OF_A_TASK}", kind, params)
+        )
+
+    async def _each(
+        self, change: Change, effect: RunTask, kind: JobKind, **params: Any
+    ) -> Outcome:
+        """Run a job for each agent of the change; the first that fails ends it."""
+        for which, name in enumerate(change.agents):
+            if name not in self._writer.roster.agents:
+                continue
+            outcome = await self._job(effect, kind, {"agent": name, **params}, which)
+            if not outcome.ok:
+                return outcome
+        return Outcome(ok=True, result={"agents": list(change.agents)})
+
+    async def _check(self, change: Change, effect: RunTask) -> Outcome:
+        if change.kind is Kind.REMOVE:
+            return self._check_unused(change)
+        wanted = change.tasks[effect.task].params.get("window")
+        seconds, migrates = [0.0], False
+        for name in change.agents:
+            agent = self._writer.roster.agents.get(name)
+            if agent is None:
+                continue
+            spec = load_spec(change.after) if change.after is not None else agent.spec
+            self._check_there_to_stay(change, spec)
+            package = await self._admission.check(spec, self._writer.roster)
+            before = self._before(change, agent.spec)
+            migrates = migrates or self._migration(change, spec) is not None
+            seconds.append(self._window(before, package, wanted, migrates=migrates))
+        needless = [] if migrates else ["snapshot", "migrate"]
+        return Outcome(ok=True, result={"window": max(seconds), "needless": needless})
+
+    def _window(
+        self, before: Package | None, after: Package, wanted: float | None, *, migrates: bool
+    ) -> float:
+        try:
+            how_much = Size.MAJOR
+            if before is not None and before.name == after.name:
+                how_much = size(release(before.version), release(after.version))
+        except InvalidError:  # a version that is none: of a directory of somebody's own
+            how_much = Size.MAJOR
+        factor = self._settings.changes.watch
+        return window(how_much, migrates=migrates, factor=factor, wanted=wanted)
+
+    def _check_unused(self, change: Change) -> Outcome:
+        going = {t.params["version"] for t in change.tasks if t.name is TaskName.UNINSTALL}
+        for agent in self._writer.roster.agents.values():
+            found = self._shelf.packages.of(agent.spec)
+            used = agent.spec.version or ("" if found is None else found.version)
+            if agent.spec.package == change.package and (used in going or not going):
+                raise RequestError(
+                    f'cannot remove package "{change.package}": agent "{agent.name}" runs it',
+                    (f"remove it first: opmas agent remove {agent.name}",),
+                )
+        for other in self._writer.roster.changes.values():
+            wants = (other.after or other.wish).get("version")
+            if other.id != change.id and not other.is_final and wants in going:
+                raise RequestError(
+                    f'cannot remove package "{change.package}" {wants}: change {other.id} wants it'
+                )
+        return DONE
+
+    def _check_there_to_stay(self, change: Change, spec: AgentSpec) -> None:
+        for other in self._writer.roster.changes.values():
+            if other.is_final or other.kind is not Kind.REMOVE or other.package != spec.package:
+                continue
+            going = {t.params.get("version") for t in other.tasks}
+            if other.id != change.id and spec.version in going:
+                raise RequestError(
+                    f'cannot run package "{spec.package}" {spec.version}: change {other.id}'
+                    " removes it"
+                )
+
+    def _before(self, change: Change, current: AgentSpec) -> Package | None:
+        spec = current if change.before is None else load_spec(change.before)
+        return self._shelf.packages.of(spec)
+
+    def _migration(self, change: Change, after: AgentSpec) -> Package | None:
+        """Return the version whose migration is to be run: the newer one of the two."""
+        if change.before is None:
+            package = self._shelf.packages.of(after)
+        else:
+            before = load_spec(change.before)
+            if before.package != after.package or before.version == after.version:
+                return None
+            newer = before if change.kind is Kind.ROLLBACK else after
+            package = self._shelf.packages.of(newer)
+        return package if package is not None and package.manifest.hooks.migrate else None
+
+    async def _rehearse(self, change: Change, effect: RunTask) -> Outcome:
+        for which, name in enumerate(change.was_up):
+            agent = self._writer.roster.agents.get(name)
+            package = None if agent is None else self._shelf.packages.of(agent.spec)
+            if agent is None or package is None:
+                continue
+            manifest = package.manifest
+            python = manifest.runtime is Runtime.PYTHON
+            params = {
+                "agent": name,
+                "directory": package.directory,
+                "python": self._settings.agents.python,
+                "requires_python": manifest.requires_python,
+                "runtime": str(manifest.runtime),
+                "command": list(manifest.command),
+                "entry": manifest.entry if python else "",
+                "unit": f"opmas-agent@{name}.service",
+            }
+            outcome = await self._job(effect, JobKind.REHEARSE, params, which)
+            if not outcome.ok:
+                return outcome
+        return DONE
+
+    async def _install(self, change: Change, effect: RunTask) -> Outcome:
+        params: dict[str, Any] | None = change.tasks[effect.task].params
+        if not params or not params.get("path"):
+            params = self._delivered(change)
+        if params is None:
+            return Outcome(ok=True, message="the Debian package carries no bundle")
+        given = {k: params.get(k) for k in ("path", "name", "version", "delivered_by")}
+        outcome = await self._job(effect, JobKind.INSTALL, given)
+        await self._shelf.rescan()
+        return outcome
+
+    def _delivered(self, change: Change) -> dict[str, Any] | None:
+        found = newest_bundle(self._settings.packages.delivered_dir, change.package)
+        if found is None:
+            return None
+        deb = f"deb:opmas-agent-{change.package}"
+        return {"path": str(found), "name": change.package, "version": None, "delivered_by": deb}
+
+    async def _take_out(self, change: Change, effect: RunTask) -> Outcome:
+        result = change.tasks[effect.task].params["result"]
+        params = {"name": result["name"], "version": result["version"]}
+        outcome = await self._job(effect, JobKind.UNINSTALL, params)
+        await self._shelf.rescan()
+        return outcome
+
+    async def _uninstall(self, change: Change, effect: RunTask) -> Outcome:
+        outcome = await self._job(effect, JobKind.UNINSTALL, change.tasks[effect.task].params)
+        await self._shelf.rescan()
+        return outcome
+
+    async def _deb(self, change: Change, effect: RunTask) -> Outcome:
+        params = dict(change.tasks[effect.task].params)
+        params.pop("result", None)
+        outcome = await self._job(effect, JobKind(params.pop("job")), params)
+        await self._shelf.rescan()
+        return outcome
+
+    async def _deb_back(self, change: Change, effect: RunTask) -> Outcome:
+        params = change.tasks[effect.task].params
+        before = params.get("result", {}).get("before") or params.get("before")
+        if not before:  # it was not there: take it away again
+            job, given = JobKind.APT_REMOVE, {"deb": params["deb"], "purge": False}
+        else:
+            job, given = JobKind.APT_ROLLBACK, {"deb": params["deb"], "version": before}
+        outcome = await self._job(effect, job, given)
+        await self._shelf.rescan()
+        return outcome
+
+    async def _snapshot(self, change: Change, effect: RunTask) -> Outcome:
+        return await self._each(change, effect, JobKind.SNAPSHOT, snapshot=str(change.id))
+
+    async def _restore(self, change: Change, effect: RunTask) -> Outcome:
+        return await self._each(change, effect, JobKind.RESTORE, snapshot=str(change.id))
+
+    async def _migrate(self, change: Change, _effect: RunTask) -> Outcome:
+        results = [t.params.get("result") for t in change.tasks if t.name is TaskName.DEB]
+        deb: dict[str, Any] = next((r for r in results if r), {})
+        for name in change.agents:
+            agent = self._writer.roster.agents.get(name)
+            if agent is None:
+                continue
+            after = agent.spec if change.after is None else load_spec(change.after)
+            package = self._migration(change, after)
+            if package is None:
+                continue
+            before, now = self._before(change, agent.spec), self._shelf.packages.of(after)
+            await self._hooks.migrate(
+                agent.spec,
+                package,
+                from_version=deb.get("before") or ("" if before is None else before.version),
+                to_version=deb.get("after") or ("" if now is None else now.version),
+            )
+        return DONE
+
+    async def _stop_hooks(self, change: Change, _effect: RunTask) -> Outcome:
+        for name in change.agents:
+            await self._hooks.stop(name)
+        return DONE
+
+
+def refused(error: OpmasError) -> Outcome:
+    """Return the error as the outcome of a task."""
+    return Outcome(ok=False, code=error.code, message=error.message, problems=error.problems)
