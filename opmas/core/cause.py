@@ -93,7 +93,7 @@ _SLOW: Final = (*_WORK, Cause.HOST_OVERLOADED, Cause.HOST_MEMORY)
 EXCUSES: Final[Mapping[Cause, tuple[Cause, ...]]] = {
     Cause.EXITED: _WORK,
     Cause.CRASH_LOOP: _WORK,
-    Cause.FAILED_TO_START: _SLOW,
+    Cause.FAILED_TO_START: _WORK,
     Cause.START_TIMEOUT: _SLOW,
     Cause.HUNG: _SLOW,
     Cause.CONFIG_ERROR: (Cause.DISK_FULL,),

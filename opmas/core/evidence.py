@@ -69,6 +69,7 @@ class Exit:
     early: bool  # before it was up for EARLY
     sent: bool = False  # by a signal that others send: an admin's kill -9
     outside: bool = False  # its status says that something outside is away
+    own: tuple[Cause, ...] = ()  # troubles of the host that were its own doing
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,7 @@ def _exit(watch: Watch, now: Sighting, *, asked: bool) -> Exit:
         early=early,
         sent=killer and status in SENT and cause is Cause.EXITED,
         outside=now.exit_code == "exited" and status in OUTSIDE_STATUSES,
+        own=own_doing(watch, now),
     )
 
 
@@ -238,8 +240,10 @@ def _with_figures(watch: Watch, now: Sighting) -> Watch:
     watch = replace(watch, memory_peak=max(known, default=None))
     sample = Slice(now.at, now.cpu_seconds, now.memory_bytes)
     up_at = watch.up_at
-    if up_at is None or now.invocation != watch.last.invocation:
+    if up_at is None:
         return replace(watch, slices=(), paced=sample, pace=None)
+    if now.invocation != watch.last.invocation:
+        watch = replace(watch, slices=(), paced=sample, pace=None)
     if watch.paced is None or now.at - watch.paced.at >= PACE:
         pace = None if watch.paced is None else cpu_rate(watch.paced, sample)
         watch = replace(watch, pace=pace, paced=sample)
@@ -262,10 +266,6 @@ def _with_troubles(watch: Watch, now: Sighting, around: Surroundings | None) -> 
     found = dict(() if around is None else troubles(around))
     if is_outside(now.codes):
         found[Cause.OUTSIDE_SERVER] = f"It says so itself: {', '.join(now.codes)}."
-    if _loads_host(watch):
-        found.pop(Cause.HOST_OVERLOADED, None)
-    if _fills_memory(watch, now):
-        found.pop(Cause.HOST_MEMORY, None)
     for cause, sentence in found.items():
         watch = replace(watch, troubles=_noted(watch.troubles, cause, sentence, now.at))
     return watch
@@ -282,17 +282,17 @@ def _noted(
     return (*known, Trouble(cause, sentence, at, at))[-MOST_TROUBLES:]
 
 
-def _loads_host(watch: Watch) -> bool:
-    """Return whether the agent itself is what keeps the CPUs busy, and did not before."""
-    return watch.pace is not None and watch.pace - (watch.baseline.cpu_rate or 0.0) >= BUSY
-
-
-def _fills_memory(watch: Watch, now: Sighting) -> bool:
-    """Return whether the agent is near its own limit: that stalls it, and the host with it."""
-    if watch.throttled_at is not None and now.at - watch.throttled_at <= TROUBLE_GAP:
-        return True
+def own_doing(watch: Watch, now: Sighting) -> tuple[Cause, ...]:
+    """Return the troubles of the host that the agent itself makes, and did not before."""
+    found = []
+    if watch.pace is not None and watch.pace - (watch.baseline.cpu_rate or 0.0) >= BUSY:
+        found.append(Cause.HOST_OVERLOADED)
+    throttled = watch.throttled_at is not None and now.at - watch.throttled_at <= TROUBLE_GAP
     peak, limit = watch.memory_peak, now.memory_max
-    return peak is not None and limit is not None and peak >= MEMORY_MARK * limit
+    near = peak is not None and limit is not None and peak >= MEMORY_MARK * limit
+    if throttled or near:  # its own stalls are among those of the host
+        found.append(Cause.HOST_MEMORY)
+    return tuple(found)
 
 
 def _more(before: int, after: int) -> int:
@@ -319,12 +319,17 @@ def load_watch(saved: Mapping[str, Any]) -> Watch:
         "began": _sighting(saved["began"]),
         "last": _sighting(saved["last"]),
         "first_up": None if first_up is None else _sighting(first_up),
-        "exits": tuple(Exit(**{**e, "cause": Cause(e["cause"])}) for e in saved["exits"]),
+        "exits": tuple(_load_exit(each) for each in saved["exits"]),
         "paced": None if paced is None else Slice(**paced),
         "slices": tuple(Slice(**each) for each in saved["slices"]),
         "troubles": tuple(Trouble(**{**t, "cause": Cause(t["cause"])}) for t in saved["troubles"]),
     }
     return Watch(**{**saved, **parts})
+
+
+def _load_exit(saved: Mapping[str, Any]) -> Exit:
+    own = tuple(Cause(each) for each in saved["own"])
+    return Exit(**{**saved, "cause": Cause(saved["cause"]), "own": own})
 
 
 def _sighting(saved: Mapping[str, Any]) -> Sighting:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from opmas.core.agent import Health, Phase, Reason
 from opmas.core.cause import EXCUSES, Cause
-from opmas.core.evidence import MEMORY_MARK, SLICE, TROUBLE_GAP, Exit, Watch, cpu_rate
+from opmas.core.evidence import MEMORY_MARK, SLICE, TROUBLE_GAP, Exit, Watch, cpu_rate, own_doing
 from opmas.core.exits import EXIT_CONFIG
 
 if TYPE_CHECKING:
@@ -59,6 +59,11 @@ class Scene:
     def is_over(self) -> bool:
         """Whether the window is over."""
         return self.elapsed >= self.window
+
+    @property
+    def expected(self) -> float:
+        """How often it would end by itself in the window, by its habit before."""
+        return self.watch.baseline.restarts_per_hour * self.window / 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +118,17 @@ def findings(scene: Scene) -> list[Finding]:
     return [found for rule in rules if (found := rule(scene)) is not None]
 
 
-def excuse_of(watch: Watch, cause: Cause, at: float) -> Cause | None:
-    """Return the trouble around the agent that may be the reason of what went wrong at `at`."""
+def excuse_of(watch: Watch, cause: Cause, at: float, own: tuple[Cause, ...] = ()) -> Cause | None:
+    """Return the trouble around the agent that may be the reason of what went wrong at `at`.
+
+    What is its `own` doing is none.
+    """
     there = {
         trouble.cause
         for trouble in watch.troubles
         if trouble.first_at - TROUBLE_GAP <= at <= trouble.last_at + TROUBLE_GAP
     }
-    return next((excuse for excuse in EXCUSES[cause] if excuse in there), None)
+    return next((each for each in EXCUSES[cause] if each in there and each not in own), None)
 
 
 def _excuse_of_exit(watch: Watch, exited: Exit) -> Cause | None:
@@ -128,14 +136,14 @@ def _excuse_of_exit(watch: Watch, exited: Exit) -> Cause | None:
         return Cause.OUTSIDE_SERVER
     if exited.cause is Cause.STOP_IGNORED and watch.began.result == "timeout":
         return Cause.WAS_FAILING  # the version before did not end either
-    return excuse_of(watch, exited.cause, exited.at)
+    return excuse_of(watch, exited.cause, exited.at, exited.own)
 
 
 def _exits(scene: Scene) -> Finding | None:
     watch = scene.watch
     excused = [(each, _excuse_of_exit(watch, each)) for each in watch.exits]
     counted = [each for each, excuse in excused if excuse is None]
-    expected = watch.baseline.restarts_per_hour * scene.window / 3600
+    expected = scene.expected
     if _too_many(counted, expected):
         return Finding(_cause(counted), _exit_facts(watch, counted))
     if not _too_many(watch.exits, expected):
@@ -166,7 +174,7 @@ def _exit_facts(watch: Watch, exits: Sequence[Exit]) -> tuple[str, ...]:
     times = "once" if len(exits) == 1 else f"{len(exits)} times"
     before = watch.baseline.restarts_per_hour
     return (
-        f"It ended by itself {times} since the change: the last time it {exits[-1].words}.",
+        f"It ended {times} by itself: the last time it {exits[-1].words}.",
         f"Before the change: {f'{before:.2g} times an hour' if before else 'never'}.",
     )
 
@@ -180,23 +188,15 @@ def _given_up(scene: Scene) -> Finding | None:
     facts = (f"It is {now.phase} ({now.reason}).",)
     if now.reason is Reason.EXIT_CONFIG:
         words = f"Status {EXIT_CONFIG} says that another start would end the same way."
-        return Finding(
-            Cause.CONFIG_ERROR, (*facts, words), excuse_of(watch, Cause.CONFIG_ERROR, now.at)
-        )
+        return _found(scene, Cause.CONFIG_ERROR, *facts, words)
     if watch.exits and not ended:
-        last = watch.exits[-1]
-        excuses = [_excuse_of_exit(watch, each) for each in watch.exits]
-        cause = _cause(watch.exits)
-        more = _exit_facts(watch, watch.exits)
-        counted = any(excuse is None for excuse in excuses)
-        return Finding(cause, (*facts, *more), None if counted else _excuse_of_exit(watch, last))
-    cause = Cause.EXITED if ended else Cause.FAILED_TO_START
-    return Finding(cause, facts, excuse_of(watch, cause, now.at))
+        return _by_exits(scene, _cause(watch.exits), *facts, *_exit_facts(watch, watch.exits))
+    return _found(scene, Cause.EXITED if ended else Cause.FAILED_TO_START, *facts)
 
 
 def _out_of_memory(scene: Scene) -> Finding | None:
     watch = scene.watch
-    if not watch.oom_kills:
+    if watch.oom_kills < needed(Weight.PLAIN, scene.expected):
         return None
     return _found(
         scene,
@@ -352,20 +352,22 @@ def _not_up(scene: Scene) -> Finding | None:
     restarted = watch.first_up is not None and not watch.exits
     if now.is_up or now.phase in GIVEN_UP or restarted:
         return None
-    waits = now.phase is Phase.STARTING and not watch.exits
-    cause = Cause.START_TIMEOUT if waits else Cause.FAILED_TO_START
-    excuses = [_excuse_of_exit(watch, each) for each in watch.exits]
-    excused = all(excuses) and excuses[-1] if excuses else excuse_of(watch, cause, now.at)
-    return Finding(
-        cause,
-        (f"It is {now.phase} after {scene.elapsed:.0f} s, and not up.",),
-        excused or None,
-    )
+    fact = f"It is {now.phase} after {scene.elapsed:.0f} s, and not up."
+    if watch.exits:
+        return _by_exits(scene, Cause.FAILED_TO_START, fact)
+    starting = now.phase is Phase.STARTING
+    return _found(scene, Cause.START_TIMEOUT if starting else Cause.FAILED_TO_START, fact)
+
+
+def _by_exits(scene: Scene, cause: Cause, *facts: str) -> Finding:
+    """Return what is wrong after exits: excused when each of them is."""
+    excuses = [_excuse_of_exit(scene.watch, each) for each in scene.watch.exits]
+    return Finding(cause, facts, excuses[-1] if all(excuses) else None)
 
 
 def _found(scene: Scene, cause: Cause, *facts: str) -> Finding:
     """Return what is wrong now, with the trouble around the agent that may be the reason."""
-    excuse = excuse_of(scene.watch, cause, scene.now.at)
+    excuse = excuse_of(scene.watch, cause, scene.now.at, own_doing(scene.watch, scene.now))
     health = cause in {Cause.UNHEALTHY, Cause.DEGRADED}
     if health and scene.watch.baseline.health is not Health.HEALTHY:
         excuse = Cause.WAS_FAILING
