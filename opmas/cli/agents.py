@@ -93,7 +93,7 @@ def _row(agent: dict[str, Any], view: View) -> tuple[Cell, ...]:
     return (
         (agent["name"], "bold"),
         (agent["package"], ""),
-        (agent.get("version") or agent["package_version"] or "-", ""),
+        (agent["package_version"] or "-", ""),
         (agent["phase"], PHASE_STYLES.get(agent["phase"], "")),
         (agent["health"], HEALTH_STYLES.get(agent["health"], "")),
         (age(agent["since"], view.now), "dim"),
@@ -157,11 +157,8 @@ def _state_fields(agent: dict[str, Any], palette: Palette) -> list[tuple[str, st
 
 
 def _version(agent: dict[str, Any]) -> str:
-    newest = agent["package_version"]
-    ours = agent.get("version", newest)  # a manager from before an upgrade tells only one
-    if ours is None:
-        return "is missing"
-    return f"{ours}; {newest} is here, too" if newest and newest != ours else str(ours)
+    found, chosen = agent["package_version"], agent.get("version")
+    return str(found) if found else f"{chosen or ''} is missing".strip()
 
 
 def _checks(checks: Iterable[dict[str, Any]], palette: Palette) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from opmas.cli.session import Session
 
 NEWEST: Final = 50
-PAGE: Final = 1000  # the most that can be asked for
+PAGE: Final = 500  # the most that can be asked for
 
 
 def list_changes(session: Session) -> Exit:

@@ -14,12 +14,12 @@ from opmas.cli.agents import PHASE_STYLES
 from opmas.cli.agreement import agreed_grants
 from opmas.cli.control import runs, wait_seconds
 from opmas.cli.edits import changed_config, changed_limits
-from opmas.cli.exits import Exit, UsageError
+from opmas.cli.exits import Exit, FailedError, UsageError
 from opmas.cli.follow import patience
 from opmas.cli.names import call_for_agent, call_for_package
 from opmas.cli.plan import make_plan, render_plan
 from opmas.cli.progress import for_each
-from opmas.cli.story import has_ended, has_failed, progress_text
+from opmas.cli.story import has_ended, has_failed, headline, progress_text
 from opmas.cli.text import visible
 from opmas.cli.versions import NEWEST, finish, move_agent, version, window
 from opmas.core.agent import check_name
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from opmas.client.control import ManagerClient
 
 STEP: Final = 5.0  # seconds of one long-poll
+BRIEF: Final = 5.0  # seconds; what is not waited for is begun by then
+UNBEGUN: Final = {"planned", "applying"}
 UNSETTLED: Final = {"registered", "starting", "stopping", "reloading"}
 
 
@@ -137,14 +139,41 @@ def _show_plan(
 def _put(session: Session, wanted: dict[str, Any]) -> dict[str, Any]:
     wait, author = wait_seconds(session), session.author
 
-    def work(manager: ManagerClient, _name: str) -> dict[str, Any]:
-        agent = call_for_agent(manager, "agent.put", author=author, **wanted)
-        return {**_settled(manager, agent, wait), "change": agent.get("change")} if wait else agent
+    def work(manager: ManagerClient, name: str) -> dict[str, Any]:
+        answer = call_for_agent(manager, "agent.put", author=author, **wanted)
+        number = answer.get("change")
+        deadline = time.monotonic() + (wait or BRIEF)
+        if number is not None and (wait or "phase" not in answer):
+            _await_begin(manager, number, deadline)
+        if wait:
+            answer = _settled(manager, name, deadline)
+        elif "phase" not in answer:
+            answer = manager.call("agent.show", name=name)
+        return {**answer, "change": number}
 
     [outcome] = for_each(session, [wanted["name"]], work)
     if outcome.error:
         raise outcome.error
     return outcome.answer or {}
+
+
+def _await_begin(manager: ManagerClient, number: int, deadline: float) -> None:
+    """Return once the change did what it does, or raise why it never will."""
+    change = manager.call("change.show", id=number)
+    while change["state"] in UNBEGUN and (left := deadline - time.monotonic()) > 0:
+        step = min(left, STEP)
+        change = manager.call("change.show", id=number, seen=change["serial"], wait=step)
+    if change["state"] in UNBEGUN:
+        why = progress_text(change)
+        raise FailedError(
+            f"cannot tell yet what comes of change {number}: {why}",
+            (f"it goes on: `opmas change wait {number}`",),
+        )
+    if change["state"] == "refused":
+        more = f"`opmas change show {number}` shows more"
+        raise FailedError(
+            f"cannot {headline(change)}: {change['message']}", (*change["facts"], more)
+        )
 
 
 def _told_change(session: Session, agent: dict[str, Any]) -> bool:
@@ -167,9 +196,8 @@ def _told_change(session: Session, agent: dict[str, Any]) -> bool:
     return True
 
 
-def _settled(manager: ManagerClient, agent: dict[str, Any], wait: float) -> dict[str, Any]:
+def _settled(manager: ManagerClient, name: str, deadline: float) -> dict[str, Any]:
     """Return the agent once its phase is no passing one, or as it is when the time is over."""
-    name, deadline = agent["name"], time.monotonic() + wait
     last = manager.call("event.list", limit=1)["last"]
     agent = manager.call("agent.show", name=name)
     while _is_unsettled(agent) and (left := deadline - time.monotonic()) > 0:

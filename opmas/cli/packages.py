@@ -78,8 +78,10 @@ def _worst_trust(package: dict[str, Any]) -> str:
 
 
 def trust_of(version: dict[str, Any]) -> str:
-    """Return who vouches for a version: `dpkg`, `key` and its id, or `unsigned`."""
-    return f"key {version['key']}" if version["trust"] == "key" else str(version["trust"])
+    """Return who vouches for a version: `dpkg`, `key` and its id, `unsigned`, or you yourself."""
+    if version["trust"] == "key":
+        return f"key {version['key']}"
+    return str(version["trust"] or version["source"])
 
 
 def render_package(document: dict[str, Any], view: View) -> str:

@@ -95,7 +95,7 @@ def render_change(document: Change, view: View) -> str:
 def _fields(change: Change, palette: Palette) -> list[tuple[str, str]]:
     left = change["watch_left"]
     return [
-        ("by", visible(f"{change['author'] or 'nobody'}, {local(change['created_at'])}")),
+        ("by", visible(f"{change['author'] or 'itself'}, {local(change['created_at'])}")),
         ("took", took(change)),
         ("package", visible(change["package"])),
         ("agents", visible(", ".join(change["agents"]))),
@@ -103,7 +103,7 @@ def _fields(change: Change, palette: Palette) -> list[tuple[str, str]]:
         ("changes", difference(change["before"], change["after"])),
         ("tasks", _tasks(change, palette)),
         ("now at", progress_text(change) if not has_ended(change) else ""),
-        ("watch", f"{left} of {change['window']} s left" if left is not None else ""),
+        ("watch", f"{left:.0f} of {change['window']:.0f} s left" if left is not None else ""),
         ("waits for", f"change {change['waits_for']}" if change["waits_for"] else ""),
         ("undo of", f"change {change['undo_of']}" if change["undo_of"] else ""),
     ]

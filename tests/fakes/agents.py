@@ -204,12 +204,10 @@ class AgentMethods(PackageMethods):
         if change is None:
             apply()
             return without_metrics(agent)
-        if self.ledger.by_hand:  # the answer is the agent as it is wanted: accepted is declared
-            apply()
-            self._begin(change, Move(lambda: None, undo))
-        else:
-            self._begin(change, Move(apply, undo))
-        return {**without_metrics(agent), "change": change["id"]}
+        self._begin(change, Move(apply, undo))
+        # a change that is not carried out yet leaves the agent as it is, a new one nowhere
+        shown = without_metrics(agent) if name in self.agents else {"name": name}
+        return {**shown, "change": change["id"]}
 
     def _planned(
         self,

@@ -11,6 +11,7 @@ from opmas.errors import (
     InvalidError,
     UnknownPackageError,
     UnknownVersionError,
+    VersionMismatchError,
 )
 from tests.fakes.changes import Move
 
@@ -100,12 +101,12 @@ class PackageMethods:
         wait: float = 0,
     ) -> dict[str, Any]:
         """Answer `package.install`."""
-        if [name, file, upload].count(None) != 2:
+        if [name if upload is None else None, file, upload].count(None) != 2:
             raise InvalidError("cannot install: name one of name, file and upload")
         if file is not None:
             name, version = _named(file)
         elif upload is not None:
-            name, version = self.uploads.get(upload, ("uploaded", "1.0.0"))
+            name, version = self._uploaded(upload, name, version)
         wanted = version or self._newest(str(name))
         if file is None and upload is None and wanted not in self._known(str(name)):
             raise UnknownVersionError(f'cannot find version {wanted} of package "{name}"')
@@ -177,6 +178,14 @@ class PackageMethods:
         """Answer `package.hold`."""
         self._package(name)["held"] = hold
         return {"package": self._package_view(name)}
+
+    def _uploaded(self, upload: str, name: str | None, version: str | None) -> tuple[str, str]:
+        found = self.uploads.get(upload, (name or "uploaded", version or "1.0.0"))
+        if name not in {None, found[0]} or version not in {None, found[1]}:
+            raise VersionMismatchError(
+                f'cannot install the bundle: it is "{found[0]}" {found[1]}, not "{name}" {version}'
+            )
+        return found
 
     def _install(
         self, name: str, version: str, author: str, *, dry_run: bool = False

@@ -75,8 +75,8 @@ AGENT: Final = record(
     {
         "name": text("the agent"),
         "package": text("the package that it is made from"),
-        "package_version": or_null(text("null when the package is missing")),
-        "version": or_null(text("the version of the package that it runs")),
+        "package_version": or_null(text("the version that it runs; null when that is missing")),
+        "version": or_null(text("the version that it was given; null: the only one there is")),
         "change": or_null(number("the change that it is in; null when there is none")),
         "unit": text("its systemd unit"),
         "desired": DESIRED,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from opmas.cli.schemas.terms import (
+    amount,
     list_of,
     map_of,
     moment,
@@ -51,12 +52,12 @@ CHANGE: Final = record(
         "after": or_null(map_of("what differs, as it is to be; null when nothing is left")),
         "tasks": list_of("what is done, in this order", TASK),
         "progress": PROGRESS,
-        "window": number("for how many seconds its agents are watched; 0: not at all"),
-        "watch_left": or_null(number("seconds of that that are left; null outside the window")),
+        "window": amount("for how many seconds its agents are watched; 0: not at all"),
+        "watch_left": or_null(amount("seconds of that that are left; null outside the window")),
         "waits_for": or_null(number("the change that it waits for")),
         "undo_of": or_null(number("the change that it takes back")),
-        "created_at": moment("when it was asked for"),
-        "updated_at": moment("when it last went on"),
+        "created_at": or_null(moment("when it was asked for; null in a plan")),
+        "updated_at": or_null(moment("when it last went on; null in a plan")),
         "ended_at": or_null(moment("when it ended; null while it is under way")),
         "serial": number("counts its steps"),
         "facts": names("what its outcome rests on, as sentences"),

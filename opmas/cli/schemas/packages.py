@@ -23,7 +23,9 @@ VERSION: Final = record(
     {
         "version": text("the version"),
         "source": one_of("where it came from", "bundle", "deb", "directory"),
-        "trust": text("who vouches for it: `key`, `dpkg`, or `unsigned` for nobody"),
+        "trust": text(
+            "who vouches for it: `key`, `dpkg`, or `unsigned` for nobody; empty for a directory"
+        ),
         "key": text("the id of the key that signed it; empty without one"),
         "delivered_by": text("the Debian package that carried it; empty without one"),
         "installed_at": or_null(moment("when it was installed")),

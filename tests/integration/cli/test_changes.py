@@ -142,13 +142,42 @@ def test_version_and_settings_are_one_change(opmas, manager, web):
     assert (agent["version"], agent["config"]) == ("1.1.0", {"interval": 5})
 
 
-def test_settings_do_not_wait_for_the_window_but_say_that_there_is_one(opmas, by_hand):
-    done = opmas("agent", "update", "web", "--set", "interval=5")
+def test_settings_do_not_wait_for_the_window_but_say_that_there_is_one(run, manager, by_hand):
+    process = run("agent", "update", "web", "--set", "interval=5")
+    until_followed(manager)
+    for _ in range(2):
+        by_hand.step(2)
 
-    assert (done.returncode, done.stdout) == (0, "web: updated, running\n")
-    assert done.stderr == (
-        "opmas: change 2: planned; `opmas change wait 2` says how it comes out\n"
+    stdout, stderr = process.communicate(timeout=10)
+
+    assert (process.returncode, stdout) == (0, "web: updated, running\n")
+    assert stderr == (
+        "opmas: change 2: watching, 60 s left; `opmas change wait 2` says how it comes out\n"
     )
+
+
+def test_an_agent_that_is_not_made_yet_is_waited_for_also_with_no_wait(run, manager, by_hand):
+    process = run("agent", "create", "db", "--package", "demo", "--no-wait")
+    until_followed(manager)
+    by_hand.finish(2)
+
+    stdout, _ = process.communicate(timeout=10)
+
+    assert (process.returncode, stdout) == (0, "db: created, running\n")
+
+
+def test_a_change_that_is_refused_says_why(run, manager, by_hand):
+    process = run("agent", "create", "db", "--package", "demo")
+    until_followed(manager)
+    change = by_hand.ledger.get(2)
+    change |= {"state": "refused", "message": "its disk is full", "serial": 9}
+    by_hand.emit("opmas.change.state", "agent/db")
+
+    _, stderr = process.communicate(timeout=10)
+
+    assert process.returncode == 1
+    assert "cannot create db 1.0.0: its disk is full" in stderr
+    assert "`opmas change show 2` shows more" in stderr
 
 
 def test_an_agent_at_another_revision_is_left_alone(opmas, web):
