@@ -26,6 +26,9 @@ class Permission(StrEnum):
     AGENTS_WRITE = "agents.write"
     AGENTS_OPERATE = "agents.operate"
     PACKAGES_READ = "packages.read"
+    PACKAGES_WRITE = "packages.write"
+    CHANGES_READ = "changes.read"
+    CHANGES_UNDO = "changes.undo"
     EVENTS_READ = "events.read"
 
 
@@ -47,6 +50,12 @@ def authenticate(tokens: Tokens) -> None:
         tokens.mark_used(token)
     except StoreError as error:  # a full disk must not lock anyone out
         logger.warning("token %s: not marked as used: %s", token.name, error.message)
+
+
+def check_again(tokens: Tokens) -> None:
+    """Raise what becomes 401 when the caller's token ended while the request was read."""
+    if not tokens.is_live(g.token):
+        raise Unauthorized("the token expired or was revoked while the body was read")
 
 
 def author() -> str:

@@ -14,11 +14,18 @@ from flask import jsonify, request
 
 from opmas.api import query
 from opmas.api.access import author
+from opmas.api.answers import ACTING, MOVING, accepted, name_change, passed_on, planned, waiting
 from opmas.api.documents import mapping, read_members, read_query, word
 from opmas.api.problems import problem
 from opmas.core import fields
 from opmas.core.agent import Desired, Phase
-from opmas.errors import RequestError, RevisionError, UnknownAgentError, UnknownPackageError
+from opmas.errors import (
+    RequestError,
+    RevisionError,
+    UnknownAgentError,
+    UnknownPackageError,
+    UnknownVersionError,
+)
 
 if TYPE_CHECKING:
     from flask import Response
@@ -35,6 +42,7 @@ MEMBERS: Final = {
     "grants": fields.each(word),
     "desired": fields.one_of(Desired),
     "after": fields.each(word),
+    **MOVING,
 }
 REVISION: Final = re.compile(r'"([0-9]{1,15})"')
 
@@ -42,7 +50,7 @@ REVISION: Final = re.compile(r'"([0-9]{1,15})"')
 def index(api: Api) -> Response:
     """Answer GET of all."""
     read_query({})
-    return jsonify(api.manager.call("agent.list"))
+    return passed_on(api, "agent.list")
 
 
 def show(api: Api, name: str) -> Response:
@@ -54,30 +62,45 @@ def show(api: Api, name: str) -> Response:
 def explain(api: Api, name: str) -> Response:
     """Answer GET of why the agent is in its state."""
     read_query({})
-    return jsonify(api.manager.call("agent.explain", name=name))
+    return passed_on(api, "agent.explain", name=name)
 
 
 def put(api: Api, name: str) -> Response:
     """Answer PUT: create the agent, or replace what is wanted of it."""
-    asked = read_query({"wait": query.seconds})
+    asked = read_query(ACTING)
     asked |= read_members(MEMBERS, needed=frozenset({"package"})) | _conditions(api, name)
     try:
-        agent = _waiting(api, "agent.put", name=name, author=author(), **asked)
-    except UnknownPackageError as error:
+        agent = waiting(api, "agent.put", name=name, author=author(), **asked)
+    except (UnknownPackageError, UnknownVersionError) as error:
         return problem(error, HTTPStatus.UNPROCESSABLE_ENTITY)  # the resource itself is known
-    if agent["revision"] == 1:
-        answer = _agent(agent, HTTPStatus.CREATED)
+    if asked.get("dry_run"):
+        return planned(agent)
+    is_new = agent["revision"] == 1
+    answer = _agent(agent, HTTPStatus.CREATED if is_new else HTTPStatus.OK)
+    if is_new:
         answer.headers["Location"] = f"/v1/agents/{name}"
-        return answer
-    return _agent(agent)
+    return name_change(answer, agent.get("change"))
 
 
 def delete(api: Api, name: str) -> Response:
     """Answer DELETE."""
-    asked = read_query({"purge": query.flag, "wait": query.seconds})
+    asked = read_query({**ACTING, "purge": query.flag})
     read_members({})
-    _check_revision(api, name)
-    return jsonify(_waiting(api, "agent.remove", name=name, author=author(), **asked))
+    asked |= _expectation()
+    result = waiting(api, "agent.remove", name=name, author=author(), **asked)
+    if asked.get("dry_run"):
+        return planned(result)
+    return name_change(jsonify(result), result.get("change"))
+
+
+def update(api: Api, name: str) -> Response:
+    """Answer POST of update: to a newer version."""
+    return _move(api, "agent.update", name)
+
+
+def rollback(api: Api, name: str) -> Response:
+    """Answer POST of rollback: to a version that was before."""
+    return _move(api, "agent.rollback", name)
 
 
 def start(api: Api, name: str) -> Response:
@@ -99,16 +122,15 @@ def _operate(api: Api, method: str, name: str) -> Response:
     asked = read_query({"wait": query.seconds})
     read_members({})
     _check_revision(api, name)
-    agent = _waiting(api, method, name=name, author=author(), **asked)
+    agent = waiting(api, method, name=name, author=author(), **asked)
     is_done = bool(asked.get("wait")) and agent["phase"] in SETTLED
     return _agent(agent, HTTPStatus.OK if is_done else HTTPStatus.ACCEPTED)
 
 
-def _waiting(api: Api, method: str, **params: Any) -> dict[str, Any]:
-    if not params.get("wait"):
-        return api.manager.call(method, **params)
-    with api.places.one():
-        return api.manager.call(method, **params)
+def _move(api: Api, method: str, name: str) -> Response:
+    asked = read_query(ACTING)
+    asked |= read_members(MOVING) | _expectation()
+    return accepted(waiting(api, method, name=name, author=author(), **asked), asked)
 
 
 def _agent(agent: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> Response:
@@ -136,8 +158,14 @@ def _conditions(api: Api, name: str) -> dict[str, Any]:
     return {} if expected is None else {"expect": int(expected)}
 
 
+def _expectation() -> dict[str, Any]:
+    """Return what `If-Match` demands of what exists; `*` is that it does."""
+    expected = _expected()
+    return {} if expected in {None, "*"} else {"expect": int(str(expected))}
+
+
 def _check_revision(api: Api, name: str) -> None:
-    """Refuse what `If-Match` forbids; the manager checks it itself only when it writes."""
+    """Refuse what `If-Match` forbids; the manager checks it itself only when it makes a change."""
     expected = _expected()
     if expected in {None, "*"}:
         return

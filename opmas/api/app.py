@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import Flask, Response, request
 from werkzeug.routing import Map
 
-from opmas.api import problems
+from opmas.api import problems, query
 from opmas.api.access import Permission, authenticate
-from opmas.api.context import Api, Places
+from opmas.api.context import Api
 from opmas.api.database import Database
 from opmas.api.documents import BODY_LIMIT
 from opmas.api.feed import Feed
 from opmas.api.manager import Manager
+from opmas.api.places import Places
 from opmas.api.resources import RESOURCES, Resource
+from opmas.api.retention import Retention
 from opmas.api.tokens import Tokens
+from opmas.api.uploads import Uploads
 from opmas.core.agent import check_name
 
 if TYPE_CHECKING:
@@ -40,7 +43,9 @@ def create_app(settings: ApiSection) -> Flask:
     manager = Manager(settings.manager_socket, settings.manager_timeout)
     database = Database(settings.database)
     feed, places = Feed(manager.connect), Places(settings.waiting)
-    api = Api(manager, database, Tokens(database), feed, places)
+    uploads = Uploads(settings.upload_dir, settings.upload_limit)
+    retention = Retention(uploads, manager.connect)
+    api = Api(manager, database, Tokens(database), feed, places, uploads, retention)
 
     app = Flask("opmas.api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT + 1  # `documents` sets the limit itself
@@ -86,6 +91,8 @@ def _view(api: Api, resource: Resource) -> Callable[..., Response]:
     def view(**variables: Any) -> Response:
         if "name" in variables:
             check_name(variables["name"], "name")
+        if "version" in variables:
+            query.check_version(variables["version"])
         return resource.handler(api, **variables)
 
     return view

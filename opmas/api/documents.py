@@ -7,21 +7,26 @@ duplicate members, NaN, unknown members and unknown parameters are refused.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
 
 from flask import request
-from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import (
+    BadRequest,
+    RequestEntityTooLarge,
+    RequestTimeout,
+    UnsupportedMediaType,
+)
 
+from opmas.api.body import PIECE
 from opmas.core.fields import FieldError, Fields, Problems, shown
 from opmas.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from opmas.core.fields import Reader
 
 BODY_LIMIT: Final = 1024 * 1024  # bytes; a line to the manager is no longer either
-PIECE: Final = 64 * 1024  # bytes
 NESTING_LIMIT: Final = 32
 DOING: Final = "read the request"
 
@@ -54,6 +59,20 @@ def read_query(parameters: Mapping[str, Reader[Any]]) -> dict[str, Any]:
     query.finish()
     problems.check(DOING, RequestError)
     return found
+
+
+def pieces(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield the body piece by piece; one that does not come to its end is 400 or 408."""
+    while True:
+        try:
+            piece = stream.read(PIECE)
+        except TimeoutError as error:
+            raise RequestTimeout(f"{error}") from error
+        except OSError as error:
+            raise BadRequest(f"the body cannot be read: {error}") from error
+        if not piece:
+            return
+        yield piece
 
 
 def mapping(value: object) -> dict[str, Any]:
@@ -94,7 +113,7 @@ def _read_body() -> bytes:
     werkzeug 2.2 sets none to a chunked body, 3.0 refuses one that is just as long as allowed.
     """
     data = bytearray()
-    while piece := request.stream.read(PIECE):
+    for piece in pieces(request.stream):
         data += piece
         if len(data) > BODY_LIMIT:
             raise RequestEntityTooLarge

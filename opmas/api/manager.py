@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from opmas.client.control import ManagerClient
 from opmas.errors import AccessDeniedError, ManagerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Manager:
@@ -20,16 +24,13 @@ class Manager:
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         """Return the result of the method; parameters that are None are left out."""
-        client = getattr(self._of_thread, "client", None)
-        if client is None:
-            client = self._of_thread.client = self.connect()
-            self._clients.append(client)
-        given = {name: value for name, value in params.items() if value is not None}
-        try:
-            return dict(client.call(method, **given))
-        except AccessDeniedError as error:
-            # The socket refuses this process, not the client who asked.
-            raise ManagerError(error.message) from error
+        with _refused_here():
+            return self._client().call(method, **_given(params))
+
+    def fetch(self, method: str, **params: Any) -> bytes:
+        """Return the result as JSON text, unparsed."""
+        with _refused_here():
+            return self._client().fetch(method, **_given(params))
 
     def connect(self) -> ManagerClient:
         """Return a connection of the caller's own."""
@@ -39,3 +40,23 @@ class Manager:
         """Close the connections of all threads; none of them may be in a call."""
         for client in self._clients:
             client.close()
+
+    def _client(self) -> ManagerClient:
+        client: ManagerClient | None = getattr(self._of_thread, "client", None)
+        if client is None:
+            client = self._of_thread.client = self.connect()
+            self._clients.append(client)
+        return client
+
+
+def _given(params: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if value is not None}
+
+
+@contextmanager
+def _refused_here() -> Iterator[None]:
+    try:
+        yield
+    except AccessDeniedError as error:
+        # The socket refuses this process, not the client who asked.
+        raise ManagerError(error.message) from error

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 from opmas.core.agent import NAME
 from opmas.core.fields import FieldError, matching, shown
+from opmas.errors import InvalidError
 
 if TYPE_CHECKING:
     from opmas.core.fields import Reader
 
 LONGEST_WAIT: Final = 60  # seconds; the manager's own limit
+VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!_-]{0,63}")  # which ones, PEP 440 says
 
 agent = matching(NAME, "must be an agent name")
+package = matching(NAME, "must be a package name")
+version = matching(VERSION, "must be a version like 1.4.0")
 event_type = matching(
     re.compile(r"[a-z0-9][a-z0-9.-]{0,199}"), 'must be an event type like "opmas.agent.phase"'
 )
@@ -48,6 +52,14 @@ def flag(value: object) -> bool:
     if str(value) in known:
         return known[str(value)]
     raise FieldError(("", f"must be true or false, not {shown(value)}"))
+
+
+def check_version(written: str) -> None:
+    """Refuse what is no version in a path."""
+    try:
+        version(written)
+    except FieldError as error:
+        raise InvalidError(f"cannot use this version: {error}") from error
 
 
 def instant(value: object) -> str:

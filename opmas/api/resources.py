@@ -9,13 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from opmas.api import agents, events, health, host, packages
+from opmas.api import agents, changes, events, health, host, packages
 from opmas.api.access import Permission
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flask import Response
+
+
+NUMBER: Final = "<int(min=1, max=999999999999):number>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,24 @@ RESOURCES: Final = (
     Resource("POST", "/v1/agents/<name>/start", agents.start, Permission.AGENTS_OPERATE),
     Resource("POST", "/v1/agents/<name>/stop", agents.stop, Permission.AGENTS_OPERATE),
     Resource("POST", "/v1/agents/<name>/restart", agents.restart, Permission.AGENTS_OPERATE),
+    Resource("POST", "/v1/agents/<name>/update", agents.update, Permission.AGENTS_WRITE),
+    Resource("POST", "/v1/agents/<name>/rollback", agents.rollback, Permission.AGENTS_WRITE),
     Resource("GET", "/v1/packages", packages.index, Permission.PACKAGES_READ),
     Resource("GET", "/v1/packages/<name>", packages.show, Permission.PACKAGES_READ),
+    Resource("DELETE", "/v1/packages/<name>", packages.delete, Permission.PACKAGES_WRITE),
+    Resource(
+        "PUT",
+        "/v1/packages/<name>/versions/<version>",
+        packages.upload,
+        Permission.PACKAGES_WRITE,
+    ),
+    Resource("POST", "/v1/packages/<name>/install", packages.install, Permission.PACKAGES_WRITE),
+    Resource("POST", "/v1/packages/<name>/update", packages.update, Permission.PACKAGES_WRITE),
+    Resource("POST", "/v1/packages/<name>/rollback", packages.rollback, Permission.PACKAGES_WRITE),
+    Resource("POST", "/v1/packages/<name>/hold", packages.hold, Permission.PACKAGES_WRITE),
+    Resource("POST", "/v1/packages/<name>/unhold", packages.unhold, Permission.PACKAGES_WRITE),
+    Resource("GET", "/v1/changes", changes.index, Permission.CHANGES_READ),
+    Resource("GET", f"/v1/changes/{NUMBER}", changes.show, Permission.CHANGES_READ),
+    Resource("POST", f"/v1/changes/{NUMBER}/undo", changes.undo, Permission.CHANGES_UNDO),
     Resource("GET", "/v1/events", events.index, Permission.EVENTS_READ),
 )

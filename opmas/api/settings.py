@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from opmas.client.control import DEFAULT_SOCKET
 from opmas.core import fields
 from opmas.core.settings import LogLevel, parse_sections, read_by
+from opmas.core.sizes import size
 from opmas.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ class ApiSection:
     database: str = field(
         default="/var/lib/opmas-api/api.db", metadata=read_by(fields.absolute_path)
     )
+    upload_dir: str = field(
+        default="/var/lib/opmas-api/uploads", metadata=read_by(fields.absolute_path)
+    )
+    upload_limit: int = field(default=1 << 30, metadata=read_by(size(1 << 20, 1 << 40)))
     log_level: LogLevel = field(default=LogLevel.INFO, metadata=read_by(fields.one_of(LogLevel)))
 
 

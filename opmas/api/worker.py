@@ -16,10 +16,12 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from gunicorn.http import errors as http_errors
+from gunicorn.http.body import ChunkedReader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from opmas.api import problems
 from opmas.api.app import api_of
+from opmas.api.body import Body
 from opmas.errors import StoreError
 
 logger = logging.getLogger(__name__)
@@ -43,6 +45,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             api_of(self.wsgi).tokens.all()
         except StoreError as error:  # requests try again, and say so
             logger.error("%s", error.message)  # noqa: TRY400 - the trace says no more
+        api_of(self.wsgi).retention.begin()
         super().run()
 
     def accept(self, server: Any, *listener: Any) -> None:
@@ -98,6 +101,10 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         self._heads.pop(conn, None)
         # In WSGI `A_B` and `A-B` are one: a client could set SCRIPT_NAME or shadow a header.
         req.headers = [header for header in req.headers if "_" not in header[0]]
+        # Who frames the body is gunicorn's to decide, which refuses what is ambiguous.
+        reader = req.body.reader
+        length = None if isinstance(reader, ChunkedReader) else reader.length
+        req.body = Body(conn.sock, req.unreader, length)
         return super().handle_request(req, conn)
 
     def handle_error(self, _req: Any, client: Any, _addr: Any, exc: Exception) -> None:

@@ -38,13 +38,34 @@ class ManagerClient:
 
         A `wait` among the parameters extends the time that this call waits for its answer.
         """
+        return _result(json.loads(self._ask(method, params)))
+
+    def fetch(self, method: str, **params: Any) -> bytes:
+        """Return the result as the JSON text that came, for those who only pass it on.
+
+        To parse and write the list of 500 agents takes longer than the manager takes to make it.
+        """
+        line = self._ask(method, params)
+        head = b'{"jsonrpc":"2.0","id":%d,"result":{' % self._last_id  # as the manager writes it
+        if line.startswith(head) and line.endswith(b"}}\n"):
+            return line[len(head) - 1 : -2]
+        return json.dumps(_result(json.loads(line)), separators=(",", ":")).encode()
+
+    def close(self) -> None:
+        """Close the connection; the next call opens a new one."""
+        if self._socket is not None:
+            self._reader.close()
+            self._socket.close()
+        self._socket = self._reader = None
+
+    def _ask(self, method: str, params: dict[str, Any]) -> bytes:
         self._last_id += 1
         request = {"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params}
         try:
             connection = self._connect()
             connection.settimeout(self.timeout + float(params.get("wait") or 0))
             connection.sendall(json.dumps(request).encode() + b"\n")
-            line = self._reader.readline(LINE_LIMIT)
+            line: bytes = self._reader.readline(LINE_LIMIT)
         except PermissionError as error:
             self.close()
             raise AccessDeniedError(
@@ -57,14 +78,7 @@ class ManagerClient:
         if not line.endswith(b"\n"):
             self.close()
             raise ManagerError(f"cannot read the manager's answer at {self.path}: it hung up")
-        return _result(json.loads(line))
-
-    def close(self) -> None:
-        """Close the connection; the next call opens a new one."""
-        if self._socket is not None:
-            self._reader.close()
-            self._socket.close()
-        self._socket = self._reader = None
+        return line
 
     def _connect(self) -> socket.socket:
         if self._socket is not None and _has_hung_up(self._socket):

@@ -30,6 +30,7 @@ class Service:
             "PYTHONPATH": str(ROOT),
             "OPMAS_API_LISTEN": f"127.0.0.1:{self.port}",
             "OPMAS_API_DATABASE": str(folder / "api.db"),
+            "OPMAS_API_UPLOAD_DIR": str(folder / "uploads"),
             "OPMAS_API_MANAGER_SOCKET": str(folder / "manager.sock"),
             **{f"OPMAS_API_{name.upper()}": str(value) for name, value in settings.items()},
         }

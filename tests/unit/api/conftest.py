@@ -35,6 +35,8 @@ def settings(folder: Path) -> ApiSection:
     return ApiSection(
         manager_socket=str(folder / "manager.sock"),
         database=str(folder / "api.db"),
+        upload_dir=str(folder / "uploads"),
+        upload_limit=1 << 20,
         manager_timeout=1,
         waiting=3,
         threads=4,

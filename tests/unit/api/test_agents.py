@@ -101,15 +101,22 @@ def test_a_put_at_the_expected_revision_is_done(client, matching):
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
-    [("PUT", ""), ("DELETE", ""), ("POST", "/stop"), ("POST", "/start"), ("POST", "/restart")],
+    ("method", "path", "body"),
+    [
+        ("PUT", "", DEMO),
+        ("DELETE", "", {}),
+        ("POST", "/stop", {}),
+        ("POST", "/start", {}),
+        ("POST", "/restart", {}),
+        ("POST", "/update", {}),
+        ("POST", "/rollback", {"version": "1.0.0"}),
+    ],
 )
-def test_nothing_is_done_at_another_revision(client, method, path):
+def test_nothing_is_done_at_another_revision(client, method, path, body):
     client.put("/v1/agents/web", json=DEMO)
-    body = {"json": DEMO} if method == "PUT" else {}
 
     answer = client.open(
-        f"/v1/agents/web{path}", method=method, headers={"If-Match": '"7"'}, **body
+        f"/v1/agents/web{path}", method=method, headers={"If-Match": '"7"'}, json=body
     )
 
     assert (answer.status_code, answer.json["code"]) == (412, "revision-mismatch")
@@ -184,9 +191,88 @@ def test_an_agent_is_removed(client, manager):
 
     answer = client.delete("/v1/agents/web?purge=true")
 
-    assert (answer.status_code, answer.json) == (200, {"removed": "web"})
+    assert (answer.status_code, answer.json["removed"]) == (200, "web")
     assert manager.calls[-1][1]["purge"] is True
     assert client.get("/v1/agents/web").status_code == 404
+
+
+def test_a_put_names_its_change(client):
+    answer = client.put("/v1/agents/web", json={**DEMO, "version": "1.0.0", "window": 30})
+
+    change = client.get(f"/v1/changes/{answer.headers['OPMAS-Change']}").json
+    assert (answer.json["change"], answer.json["version"]) == (change["id"], "1.0.0")
+    assert (change["kind"], change["window"]) == ("create", 30)
+
+
+def test_a_put_that_changes_nothing_names_no_change(client):
+    client.put("/v1/agents/web", json=DEMO)
+
+    answer = client.put("/v1/agents/web", json=DEMO)
+
+    assert answer.json["change"] is None
+    assert "OPMAS-Change" not in answer.headers
+
+
+def test_a_version_that_nobody_has_is_a_wrong_value(client):
+    answer = client.put("/v1/agents/web", json={**DEMO, "version": "9.9"})
+
+    assert (answer.status_code, answer.json["code"]) == (422, "unknown-version")
+
+
+def test_a_put_can_be_tried_out(client, manager):
+    answer = client.put("/v1/agents/web?dry_run=true", json=DEMO)
+
+    assert (answer.status_code, answer.json["plan"]["kind"]) == (200, "create")
+    assert manager.host.agents == {}
+
+
+def test_a_removal_names_its_change(client):
+    client.put("/v1/agents/web", json=DEMO)
+
+    answer = client.delete("/v1/agents/web", headers={"If-Match": '"1"'})
+
+    assert answer.json["change"]["kind"] == "remove"
+    assert answer.headers["OPMAS-Change"] == str(answer.json["change"]["id"])
+
+
+def test_a_removal_can_be_tried_out(client):
+    client.put("/v1/agents/web", json=DEMO)
+
+    answer = client.delete("/v1/agents/web?dry_run=true")
+
+    assert (answer.status_code, answer.json["plan"]["kind"]) == (200, "remove")
+    assert client.get("/v1/agents/web").status_code == 200
+
+
+@pytest.mark.parametrize(("verb", "version"), [("update", "1.1.0"), ("rollback", "1.0.0")])
+def test_an_agent_is_given_another_version(client, manager, verb, version):
+    client.put("/v1/agents/web", json=DEMO)
+    client.post("/v1/agents/web/update")
+    revision = client.get("/v1/agents/web").headers["ETag"]
+    body = {"version": version, "window": 30}
+
+    answer = client.post(f"/v1/agents/web/{verb}", json=body, headers={"If-Match": revision})
+
+    change = answer.json["change"]
+    assert (answer.status_code, change["kind"]) == (202, verb)
+    assert answer.headers["Location"] == f"/v1/changes/{change['id']}"
+    assert manager.calls[-1][1] == {
+        "name": "web",
+        "author": "token:ci",
+        "expect": int(revision.strip('"')),
+        **body,
+    }
+
+
+@pytest.mark.parametrize("verb", ["update", "rollback"])
+def test_another_version_can_be_tried_out(client, manager, verb):
+    client.put("/v1/agents/web", json=DEMO)
+    client.post("/v1/agents/web/update")
+
+    answer = client.post(f"/v1/agents/web/{verb}?dry_run=true", json={"version": "1.0.0"})
+
+    assert (answer.status_code, answer.json["plan"]["id"]) == (200, 0)
+    assert manager.host.agents["web"]["version"] == "1.1.0"
 
 
 def test_an_agent_is_explained(client):
