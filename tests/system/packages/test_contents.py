@@ -70,6 +70,36 @@ def test_the_manager_brings_the_pages_of_its_manual(debs: Path) -> None:
     assert {f"/usr/share/man/{page}.gz" for page in pages} <= files
 
 
+def test_the_manager_brings_what_installs_packages(debs: Path) -> None:
+    files = files_of(deb_of(debs, "opmas-manager"))
+
+    units = {f"/lib/systemd/system/opmas-{name}@.service" for name in ("package", "apt", "hook")}
+    assert {"/usr/lib/opmas/opmas-package", "/usr/share/opmas/agent.schema.json", *units} <= files
+
+
+def test_what_apt_installed_has_the_modes_that_its_secrets_need(shared_host: Host) -> None:
+    modes = {
+        "/etc/opmas/trusted-keys.d": "755",  # anyone may see who is trusted
+        "/usr/share/opmas/bundles": "755",
+        "/var/lib/opmas": "700",
+        "/var/lib/opmas/bundles": "755",
+        "/var/cache/opmas": "700",
+    }
+
+    found = shared_host.run("stat", "-c", "%n %a %U:%G", *modes).stdout.splitlines()
+
+    assert found == [f"{path} {mode} root:root" for path, mode in modes.items()]
+
+
+@pytest.mark.parametrize("deb", ["opmas-agent-hostwatch", "opmas-agent-node-exporter"])
+def test_every_file_of_an_agent_is_root_owned_and_read_only_for_others(
+    debs: Path, deb: str
+) -> None:
+    rows = output("dpkg-deb", "--contents", deb_of(debs, deb)).splitlines()
+
+    assert [row for row in rows if row[8] == "w" or row[5] == "w" or "root/root" not in row] == []
+
+
 def test_the_sdk_works_from_its_package_alone(debs: Path, tmp_path: Path) -> None:
     output("dpkg-deb", "--extract", deb_of(debs, "python3-opmas-agent"), tmp_path)
     modules = sorted((ROOT / "opmas" / "agent").rglob("*.py"))
@@ -88,10 +118,11 @@ for name in {[name for name in names if not name.endswith("__main__")]!r}:
     assert done.stderr == ""
 
 
-def test_an_agent_package_has_only_its_directory(debs: Path) -> None:
-    files = files_of(deb_of(debs, "opmas-agent-hostwatch"))
+@pytest.mark.parametrize("name", ["hostwatch", "node-exporter"])
+def test_an_agent_package_has_only_its_directory(debs: Path, name: str) -> None:
+    files = files_of(deb_of(debs, f"opmas-agent-{name}"))
 
-    outside = {file for file in files if not file.startswith("/usr/lib/opmas/agents/hostwatch/")}
+    outside = {file for file in files if not file.startswith(f"/usr/lib/opmas/agents/{name}/")}
     kinds = ("/usr/share/doc/", "/usr/share/python3/", "/usr/lib/sysusers.d/")
     assert [file for file in outside if not file.startswith(kinds)] == []
 
@@ -116,7 +147,13 @@ def test_systemd_finds_nothing_to_say_about_the_units(shared_host: Host) -> None
 
 @pytest.mark.parametrize(
     ("unit", "most"),
-    [("opmas-manager.service", 20), ("opmas-api.service", 15), ("opmas-agent@x.service", 15)],
+    [
+        ("opmas-manager.service", 20),
+        ("opmas-api.service", 15),
+        ("opmas-agent@x.service", 15),
+        ("opmas-hook@x.service", 15),
+        ("opmas-package@x.service", 25),
+    ],
 )
 def test_the_sandboxes_are_tight(shared_host: Host, unit: str, most: int) -> None:
     done = shared_host.run("systemd-analyze", "security", f"--threshold={most}", unit, check=False)

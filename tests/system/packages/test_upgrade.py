@@ -19,6 +19,8 @@ URL = "http://127.0.0.1:8420/v1/health"
 # curl fails where no answer is had; the 503 of a manager that restarts is one.
 ASK = f"while curl -sS -o /dev/null {URL} 2>&1; do :; done"
 EDITED = ["/etc/opmas/opmas.yaml", "/etc/opmas/api.yaml"]
+DATABASE = "/var/lib/opmas/manager.db"
+OLD_STATE = Path(__file__).with_name("version-0.1.0.sql")
 PACKAGE_JOB = "opmas-package@900-1.service"
 APT_JOB = "opmas-apt@900-2.service"
 STATE = "/var/lib/opmas/jobs/900-2"
@@ -126,6 +128,24 @@ def test_a_disabled_manager_stays_stopped(installed_host: Host, next_debs: Path)
 
     assert show(installed_host, MANAGER)["ActiveState"] == "inactive"
     assert show(installed_host, AGENT)["ActiveState"] == "active"
+
+
+def test_what_version_0_1_0_left_is_taken_over(installed_host: Host) -> None:
+    host = installed_host
+    create_agent(host)
+    before = show(host, AGENT)
+    host.run("systemctl", "stop", MANAGER)
+    host.run("sh", "-c", f"rm {DATABASE}*")
+    host.run("sqlite3", DATABASE, input=OLD_STATE.read_text())
+
+    host.run("systemctl", "start", MANAGER)
+
+    agents = json.loads(host.run("opmas", "agent", "list", "--json").stdout)["agents"]
+    events = json.loads(host.run("opmas", "events", "--json").stdout)["events"]
+    assert [(each["name"], each["phase"]) for each in agents] == [("hostwatch", "running")]
+    assert events[0]["time"] == "2026-11-22T20:20:07.473551Z"
+    assert host.run("opmas", "change", "list").stdout == "no changes\n"
+    assert show(host, AGENT) == before
 
 
 def test_an_upgrade_leaves_a_job_under_way_alone(installed_host: Host, next_debs: Path) -> None:
