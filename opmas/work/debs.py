@@ -132,6 +132,8 @@ def remove(task: Task) -> dict[str, Any]:
         verb = "--purge" if purge else "--remove"
         known = now.present or (purge and bool(dpkg.conffiles(deb)))
         code = dpkg.run(verb, "--", deb, log=work.log, report=task.report) if known else 0
+        if code and dpkg.status(deb).present:  # or the next dselect-upgrade would remove it
+            dpkg.set_hold(deb, hold=False)
     if code or dpkg.status(deb).present:
         raise BackendError(f"cannot remove {deb}: dpkg refuses it", work.faults())
     return {

@@ -84,18 +84,18 @@ def _read_job(path: Path) -> jobs.Job:
 
 
 @contextlib.contextmanager
-def _alone(lock: Path, limit: float = LOCK_LIMIT) -> Iterator[None]:
+def _alone(lock: Path) -> Iterator[None]:
     """Be the only job at work, or raise `BackendError` after the limit."""
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        deadline = time.monotonic() + limit
+        deadline = time.monotonic() + LOCK_LIMIT
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError as error:
                 if time.monotonic() > deadline:
-                    why = f"another job has been at work for {limit:g} s"
+                    why = f"another job has been at work for {LOCK_LIMIT:g} s"
                     raise BackendError(f"cannot begin the job: {why}") from error
                 time.sleep(LOCK_DELAY)
         yield
