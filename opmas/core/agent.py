@@ -79,6 +79,7 @@ class Reason(StrEnum):
     MASKED = "masked"
     PACKAGE_MISSING = "package-missing"
     CHANGE = "change"
+    DEPENDENCY = "dependency-down"
 
 
 @dataclass(frozen=True, slots=True)

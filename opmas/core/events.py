@@ -97,6 +97,18 @@ class Unpaused:
 
 
 @dataclass(frozen=True, slots=True)
+class NeedsUnmet:
+    """An agent that this one requires does not run; `message` names it."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsMet:
+    """All that the agent requires runs."""
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """A queued start may go ahead; `digest` identifies what the agent is started with."""
 
@@ -124,6 +136,8 @@ Observation = (
     | PackageSeen
     | Paused
     | Unpaused
+    | NeedsUnmet
+    | NeedsMet
     | Turn
     | HealthReported
     | Tick

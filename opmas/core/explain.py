@@ -37,6 +37,7 @@ REASONS: Final = {
     Reason.MASKED: "its unit is masked",
     Reason.PACKAGE_MISSING: "its package is not installed",
     Reason.CHANGE: "a change is made to it",
+    Reason.DEPENDENCY: "an agent that it requires does not run",
 }
 WAITING: Final = "it waits for its turn to start"
 
@@ -132,6 +133,7 @@ _NEXT_BY_REASON: Final = {
     Reason.MASKED: "Nothing, until `systemctl unmask {unit}` and `opmas agent start {name}`.",
     Reason.PACKAGE_MISSING: "It is started when its package is installed again.",
     Reason.CLEAN_EXIT: "Nothing, until `opmas agent start {name}` or the next boot.",
+    Reason.DEPENDENCY: "It is started when all that it requires runs.",
     Reason.CHANGE: "The change goes on: `opmas change list --agent {name}`.",
 }
 

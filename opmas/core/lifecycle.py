@@ -2,7 +2,7 @@
 
 Rule 1: phase changes are rows of TRANSITIONS. Four are decided in code: a unit that went down
         (`_settle`), a stop that a start or a removal follows (`_stopped`), the first look
-        after the manager came up (`_resume`), and a pause for a change (`_pause`, `_unpause`).
+        after the manager came up (`_resume`), and a pause for a change (`_pause`, standby.py).
 Rule 2: no I/O, no clock, no logging, no timers. Facts come in as events and `now`, wishes go
         out as effects; deadlines are values that `deadline` names.
 Rule 3: systemd is right. A command that does not fit is refused with `TransitionError`; an
@@ -25,8 +25,10 @@ from typing import TYPE_CHECKING, Final
 from opmas.core import events
 from opmas.core.agent import Desired, Phase, Reason
 from opmas.core.events import Forget, Prepare, StartUnit, StopUnit
+from opmas.core.moves import enter, queue
 from opmas.core.news import exit_news, phase_news
 from opmas.core.recovery import Policy, judge, reason_up
+from opmas.core.standby import needs_met, needs_unmet, unpause
 from opmas.core.state import (
     COMES_UP,
     DOWN,
@@ -54,8 +56,15 @@ CALL_GRACE: Final = 60.0  # seconds in which systemd's answer to a call is there
 Decision = tuple[Agent, tuple["Effect", ...]]
 
 
-def decide(agent: Agent, event: Event, now: float, policy: Policy) -> Decision:
-    """Return the agent after `event`, and the effects to carry out, in order."""
+def decide(
+    agent: Agent, event: Event, now: float, policy: Policy, *, let_down: bool = False
+) -> Decision:
+    """Return the agent after `event`, and the effects to carry out, in order.
+
+    `let_down` says that an agent which this one requires is down, or was just now: systemd stops
+    the one with the other, and that is nobody's wish.
+    """
+    agent = replace(agent, let_down=let_down)
     after, effects = _step(_forgiven(agent, now, policy), event, now, policy)
     return after, (*phase_news(agent, after), *effects)
 
@@ -88,7 +97,11 @@ def _step(  # noqa: C901, PLR0911, PLR0912 -- one case an event
         case events.Paused():
             return _pause(replace(agent, paused=True), now)
         case events.Unpaused():
-            return _unpause(replace(agent, paused=False), now), ()
+            return unpause(replace(agent, paused=False), now), ()
+        case events.NeedsUnmet(message=message):
+            return needs_unmet(agent, message, now), ()
+        case events.NeedsMet():
+            return needs_met(agent, now), ()
         case events.Turn(digest=digest):
             return _turn(agent, digest, now)
         case events.HealthReported(report=report):
@@ -118,14 +131,7 @@ def _command(agent: Agent, command: events.Command, now: float) -> Decision:
     if target is agent.phase and agent.phase in LIVE:
         ours = Reason.READY if agent.reason is Reason.SYSTEMCTL else agent.reason
         return replace(agent, reason=ours), ()
-    return _queue(agent, Reason.REQUESTED, now), ()
-
-
-def _queue(agent: Agent, reason: Reason, now: float) -> Agent:
-    agent = replace(
-        agent, pending=Pending.QUEUED, then=Then.NOTHING, retry_at=None, settle_at=None
-    )
-    return _enter(agent, Phase.STARTING, reason, now)
+    return queue(agent, Reason.REQUESTED, now), ()
 
 
 def _turn(agent: Agent, digest: str, now: float) -> Decision:
@@ -146,7 +152,7 @@ def _turn(agent: Agent, digest: str, now: float) -> Decision:
 def _stop(agent: Agent, now: float, reason: Reason = Reason.REQUESTED) -> Decision:
     if agent.pending is Pending.QUEUED and fact(agent.unit) in DOWN:  # not asked of systemd yet
         return _stopped(agent, now)
-    agent = _enter(agent, Phase.STOPPING, reason, now)
+    agent = enter(agent, Phase.STOPPING, reason, now)
     agent = replace(agent, pending=Pending.STOP, settle_at=None, jobs=frozenset())
     return agent, (StopUnit(agent.name),)
 
@@ -160,18 +166,6 @@ def _pause(agent: Agent, now: float) -> Decision:
     return agent, ()
 
 
-def _unpause(agent: Agent, now: float) -> Agent:
-    """Return the agent on its way up again, if it is wanted: the change may mend a failure."""
-    waits = agent.phase not in LIVE and agent.then is Then.NOTHING and not agent.held
-    if not waits or agent.spec.desired is not Desired.RUNNING or not agent.package_present:
-        if agent.reason is Reason.CHANGE and agent.phase is Phase.STOPPED:
-            missing = agent.spec.desired is Desired.RUNNING
-            reason = Reason.PACKAGE_MISSING if missing else Reason.REQUESTED
-            return _enter(agent, Phase.STOPPED, reason, now)
-        return agent
-    return _queue(replace(agent, failures=0), Reason.CHANGE, now)
-
-
 def _stopped(agent: Agent, now: float) -> Decision:
     """Return what follows when the unit is down because we wanted it down."""
     then = agent.then
@@ -181,9 +175,9 @@ def _stopped(agent: Agent, now: float) -> Decision:
     wanted = agent.spec.desired is Desired.RUNNING and agent.package_present
     if (then is Then.START or wanted) and not agent.paused:
         # wanted, though it was stopped: its package went, and came back meanwhile
-        return _queue(agent, Reason.REQUESTED, now), ()
+        return queue(agent, Reason.REQUESTED, now), ()
     reason = Reason.REQUESTED if agent.package_present else Reason.PACKAGE_MISSING
-    agent = _enter(agent, Phase.STOPPED, Reason.CHANGE if agent.paused else reason, now)
+    agent = enter(agent, Phase.STOPPED, Reason.CHANGE if agent.paused else reason, now)
     if then in {Then.REMOVE, Then.PURGE}:
         return replace(agent, then=then), (Forget(agent.name, purge=then is Then.PURGE),)
     return agent, ()
@@ -214,7 +208,7 @@ def _up(agent: Agent, seen: Fact, now: float) -> Agent:
     elif seen is not Fact.DEACTIVATING:
         agent = replace(agent, settle_at=None, retry_at=None, foreign_job=False)
     phase = TRANSITIONS[agent.phase][seen]
-    return _enter(agent, phase, reason_up(agent, seen, phase), now)
+    return enter(agent, phase, reason_up(agent, seen, phase), now)
 
 
 def _running(agent: Agent) -> Agent:
@@ -252,7 +246,7 @@ def _tick(agent: Agent, now: float, policy: Policy) -> Decision:
         return _settle(agent, now, policy), ()
     due = agent.retry_at is not None and now >= agent.retry_at
     if due and agent.phase is Phase.BACKOFF and not agent.paused:
-        return _queue(agent, Reason.AUTO_RESTART, now), ()
+        return queue(agent, Reason.AUTO_RESTART, now), ()
     return agent, ()
 
 
@@ -264,15 +258,15 @@ def _settle(agent: Agent, now: float, policy: Policy) -> Agent:
     if seen not in DOWN:
         return agent
     if agent.then is Then.START and not agent.paused:  # asked for while it went down
-        return _queue(replace(agent, foreign_job=False), Reason.REQUESTED, now)
+        return queue(replace(agent, foreign_job=False), Reason.REQUESTED, now)
+    if agent.let_down and seen is Fact.INACTIVE:
+        return enter(replace(agent, foreign_job=False), Phase.STOPPED, Reason.DEPENDENCY, now)
     stopped = agent.foreign_job and (seen is Fact.INACTIVE or agent.phase is Phase.STOPPING)
     if not stopped and (seen is Fact.FAILED or started):
         return _failed(agent, now, policy)
     if stopped:
-        return _enter(
-            replace(agent, held=True, foreign_job=False), Phase.STOPPED, Reason.HELD, now
-        )
-    return _enter(agent, Phase.STOPPED, Reason.CLEAN_EXIT, now)
+        return enter(replace(agent, held=True, foreign_job=False), Phase.STOPPED, Reason.HELD, now)
+    return enter(agent, Phase.STOPPED, Reason.CLEAN_EXIT, now)
 
 
 def _failed(agent: Agent, now: float, policy: Policy) -> Agent:
@@ -280,7 +274,7 @@ def _failed(agent: Agent, now: float, policy: Policy) -> Agent:
     verdict = judge(agent.name, agent.unit, failures, policy)
     retry_at = None if verdict.delay is None else now + verdict.delay
     agent = replace(agent, failures=failures, retry_at=retry_at, foreign_job=False)
-    return _enter(agent, verdict.phase, verdict.reason, now)
+    return enter(agent, verdict.phase, verdict.reason, now)
 
 
 def _job_issued(agent: Agent, job_id: int, now: float) -> Agent:
@@ -319,7 +313,7 @@ def _foreign_job_ended(agent: Agent, event: events.JobEnded, now: float) -> Agen
         return agent
     if agent.phase is Phase.BACKOFF and event.result == "done":
         agent = replace(agent, held=True, retry_at=None)
-        return _enter(agent, Phase.STOPPED, Reason.HELD, now)
+        return enter(agent, Phase.STOPPED, Reason.HELD, now)
     return replace(agent, foreign_job=True)
 
 
@@ -333,10 +327,10 @@ def _refused(agent: Agent, event: events.CallRefused, now: float, policy: Policy
     if stopping:
         seen = fact(agent.unit)
         phase = Phase.STOPPED if seen in DOWN else COMES_UP[seen]
-        return replace(_enter(agent, phase, event.reason, now), message=event.message)
+        return replace(enter(agent, phase, event.reason, now), message=event.message)
     retry_at = now + policy.first_delay if event.retry else None
     phase = Phase.BACKOFF if event.retry else Phase.FAILED
-    agent = _enter(replace(agent, retry_at=retry_at), phase, event.reason, now)
+    agent = enter(replace(agent, retry_at=retry_at), phase, event.reason, now)
     return replace(agent, message=event.message)
 
 
@@ -346,7 +340,7 @@ def _package_seen(agent: Agent, now: float) -> Decision:
             agent.phase in {Phase.STOPPED, Phase.FAILED} and agent.reason is Reason.PACKAGE_MISSING
         )
         if waits and not agent.paused and agent.spec.desired is Desired.RUNNING:
-            return _queue(agent, Reason.REQUESTED, now), ()
+            return queue(agent, Reason.REQUESTED, now), ()
         return agent, ()
     if agent.phase in LIVE and agent.pending is not Pending.STOP:
         return _stop(agent, now)
@@ -374,7 +368,7 @@ def _resumed(agent: Agent, unit: UnitState | None, now: float) -> Decision:
     if fact(unit) not in DOWN:
         return _up(replace(agent, pending=Pending.NOTHING), fact(unit), now), ()
     if was_starting(agent) and not agent.paused:
-        return _queue(
+        return queue(
             agent, agent.reason if agent.phase is Phase.STARTING else Reason.BOOT, now
         ), ()
     if agent.phase not in LIVE:
@@ -383,11 +377,3 @@ def _resumed(agent: Agent, unit: UnitState | None, now: float) -> Decision:
     # shows it failed; an inactive one was stopped, and `systemctl` is the only other way.
     agent = replace(agent, settle_at=now, foreign_job=True, pending=Pending.NOTHING)
     return agent, ()
-
-
-def _enter(agent: Agent, phase: Phase, reason: Reason, now: float) -> Agent:
-    if phase is agent.phase and reason is agent.reason:
-        return agent
-    if phase in {Phase.STARTING, Phase.STOPPED}:
-        agent = replace(agent, reported=None)  # what the last run said of itself is over
-    return replace(agent, phase=phase, reason=reason, since=now, message="")

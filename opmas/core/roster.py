@@ -12,10 +12,21 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from opmas.core.agent import AgentSpec, Desired, Phase, Reason
-from opmas.core.events import Announce, ApplyLimits, PackageSeen, Prepare, SendConfig, Start, Stop
+from opmas.core.events import (
+    Announce,
+    ApplyLimits,
+    NeedsMet,
+    NeedsUnmet,
+    PackageSeen,
+    Prepare,
+    SendConfig,
+    Start,
+    Stop,
+)
 from opmas.core.lifecycle import decide
 from opmas.core.recovery import Policy
 from opmas.core.state import Agent, Pending, Then, deadline
+from opmas.core.ties import Ties, is_let_down, ties_of, unmet, waiting
 from opmas.errors import AgentExistsError, InvalidError, TransitionError, UnknownAgentError
 
 if TYPE_CHECKING:
@@ -30,6 +41,7 @@ if TYPE_CHECKING:
 class Roster:
     """The agents of the host by name; at most `concurrency` of them are started at a time.
 
+    `ties` says what agents of a package need of others, by the package's name and version.
     `changes` are those under way and the last ended ones, `bad` is what was undone, by
     `knownbad.key`, `holds` names packages that stay as they are. `utc_offset` turns the machine's
     monotonic time into seconds since 1970.
@@ -38,6 +50,7 @@ class Roster:
     agents: Mapping[str, Agent] = field(default_factory=dict)
     concurrency: int = 8
     policy: Policy = field(default_factory=Policy)
+    ties: Mapping[tuple[str, str], Ties] = field(default_factory=dict)
     changes: Mapping[int, Change] = field(default_factory=dict)
     last_change: int = 0
     bad: Mapping[str, Bad] = field(default_factory=dict)
@@ -57,7 +70,9 @@ Decision = tuple[Roster, tuple["Effect", ...]]
 
 def step(roster: Roster, name: str, event: Event, now: float) -> Decision:
     """Return the roster after an event of one agent, and the effects in order."""
-    agent, effects = decide(roster.get(name), event, now, roster.policy)
+    known = roster.get(name)
+    let_down = is_let_down(roster, known)
+    agent, effects = decide(known, event, now, roster.policy, let_down=let_down)
     return _with(roster, agent), effects
 
 
@@ -93,6 +108,25 @@ def turns(roster: Roster) -> tuple[str, ...]:
     return tuple(name for name, _ in zip(ready, range(free), strict=False))
 
 
+def tie(roster: Roster, now: float) -> Decision:
+    """Return the roster with agents let go whose needs are met, and held back where they are not.
+
+    An agent whose dependency is on its way up keeps its place in the queue.
+    """
+    if not any(ties.requires for ties in roster.ties.values()):
+        return roster, ()
+    effects: list[Effect] = []
+    for name in waiting(roster):
+        roster, more = step(roster, name, NeedsMet(), now)
+        effects.extend(more)
+    for agent in list(roster.agents.values()):
+        reason = unmet(roster, agent) if agent.pending is Pending.QUEUED else ""
+        if reason:
+            roster, more = step(roster, agent.name, NeedsUnmet(reason), now)
+            effects.extend(more)
+    return roster, tuple(effects)
+
+
 def next_deadline(roster: Roster) -> float | None:
     """Return when the next agent wants a `Tick`, or None."""
     times = (deadline(a) for a in roster.agents.values())
@@ -120,7 +154,8 @@ def check_order(specs: Iterable[AgentSpec]) -> None:
 
 
 def _waits_for(roster: Roster, agent: Agent) -> bool:
-    others = (roster.agents.get(name) for name in agent.spec.after)
+    ties = ties_of(roster, agent)
+    others = map(roster.agents.get, (*agent.spec.after, *ties.requires, *ties.after))
     return any(
         o is not None and o.phase is Phase.STARTING and o.reason is not Reason.AUTO_RESTART
         for o in others

@@ -72,6 +72,7 @@ class Agent:
     foreign_job: bool = False  # somebody else's job ended while the unit went down
     package_present: bool = True
     paused: bool = False  # a change needs it down
+    let_down: bool = False  # what it requires is down, or was a moment ago
     reported: Report | None = None
 
     @property

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opmas.core.events import PackageSeen
 from opmas.core.fields import nearest
+from opmas.core.ties import Ties
 from opmas.errors import BackendError, StoreError, UnknownPackageError
 from opmas.packages.catalogue import MANIFEST, Package, Refusal, scan
 from opmas.packages.checker import ConfigChecker
@@ -124,11 +126,24 @@ class Shelf:
                 self._writer.announce(
                     f"opmas.package.{kind}", f"package/{name}", {"version": version}
                 )
+        ties = self._ties()
+        self._writer.post_step(lambda roster, _now: (replace(roster, ties=ties), ()))
         for agent in self._writer.roster.agents.values():
             self._writer.post(agent.name, PackageSeen(self.packages.of(agent.spec) is not None))
         if now != was:
             self._remember(now)
         return news
+
+    def _ties(self) -> dict[tuple[str, str], Ties]:
+        """Return what agents need of others, for each version and where none is named."""
+        found = {}
+        for package in self.packages.all():
+            manifest = package.manifest
+            ties = Ties(manifest.requires, (*manifest.wants, *manifest.after))
+            found[package.name, package.version] = ties
+            if self.packages.find(package.name) is package:
+                found[package.name, ""] = ties
+        return found
 
     def _remember(self, now: dict[str, tuple[str, str]]) -> None:
         self._known = now

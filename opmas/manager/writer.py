@@ -194,6 +194,8 @@ class Writer:
         if advance:
             roster, more = engine.advance(roster, now)
             effects.extend(more)
+        roster, more = rosters.tie(roster, now)
+        effects.extend(more)
         while names := rosters.turns(roster):
             for name in names:
                 turn = Turn(self._digest(roster.agents[name].spec))
