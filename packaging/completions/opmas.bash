@@ -20,7 +20,7 @@ _opmas() {
     done
     case "$path" in
         "") kind="words:status agent package change events bundle key token doctor version completion"; options="--json --socket --config --version" ;;
-        " agent") kind="words:list show create update rollback start stop restart remove logs explain"; options="--json --socket --config" ;;
+        " agent") kind="words:list show create update rollback start stop restart remove logs new explain"; options="--json --socket --config" ;;
         " package") kind="words:list show scan install update rollback remove hold unhold"; options="--json --socket --config" ;;
         " change") kind="words:list show undo wait"; options="--json --socket --config" ;;
         " bundle") kind="words:check build deb inspect verify"; options="--json --socket --config" ;;
@@ -37,6 +37,7 @@ _opmas() {
         " agent restart") kind="agents"; options="--no-wait --timeout --json --socket --config" ;;
         " agent remove") kind="agents"; options="--purge --yes -y --expect --dry-run --no-wait --timeout --json --socket --config" ;;
         " agent logs") kind="agents"; options="--follow -f --lines -n --since --json --socket --config" ;;
+        " agent new") kind=""; options="--runtime --directory --json --socket --config" ;;
         " agent explain") kind="agents"; options="--json --socket --config" ;;
         " package list") kind=""; options="--json --socket --config" ;;
         " package show") kind="packages"; options="--json --socket --config" ;;
@@ -104,6 +105,8 @@ _opmas() {
         " agent logs --lines") kind="" ;;
         " agent logs -n") kind="" ;;
         " agent logs --since") kind="" ;;
+        " agent new --runtime") kind="words:python exec" ;;
+        " agent new --directory") kind="directories" ;;
         " package install --timeout") kind="" ;;
         " package update --version") kind="" ;;
         " package update --window") kind="" ;;

@@ -12,7 +12,7 @@ this is imported by an agent that runs.
 """
 
 from opmas.agent.testing.agent import AgentUnderTest
-from opmas.agent.testing.errors import ConfigRefusedError, SetupError
+from opmas.agent.testing.errors import CommandFailedError, ConfigRefusedError, SetupError
 from opmas.agent.testing.manager import ManagerSocket
 from opmas.agent.testing.notify import NotifySocket
 from opmas.agent.testing.package import Package, find_package, read_package
@@ -21,6 +21,7 @@ from opmas.agent.testing.values import Check, Event, Health, Sample
 __all__ = [
     "AgentUnderTest",
     "Check",
+    "CommandFailedError",
     "ConfigRefusedError",
     "Event",
     "Health",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import signal
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from opmas.agent.testing.errors import ConfigRefusedError, SetupError
+from opmas.agent.testing.commands import run_check, run_hook
+from opmas.agent.testing.errors import CommandFailedError, ConfigRefusedError, SetupError
 from opmas.agent.testing.observation import Observation
 from opmas.agent.testing.package import config_problems, merged
 from opmas.agent.testing.process import Process
@@ -130,6 +131,23 @@ class AgentUnderTest(Observation):
         }
         manager.deliver(event)
 
+    def check(self) -> str:
+        """Run the health check of an exec agent, as the manager does each period.
+
+        Returns what it said; raises `CommandFailedError` when the agent is not healthy.
+        """
+        return run_check(self.package, self._environment())
+
+    def run_hook(self, name: str, *, from_version: str = "", to_version: str = "") -> str:
+        """Run a hook of the package and return what it said, or raise `CommandFailedError`.
+
+        The versions are those of a migration. `check` is run before each start by itself, and
+        `pre_stop` before each stop.
+        """
+        versions = {"OPMAS_FROM_VERSION": from_version, "OPMAS_TO_VERSION": to_version}
+        given = versions if name == "migrate" else {}
+        return run_hook(self.package, name, self._environment() | given)
+
     @contextmanager
     def without_manager(self) -> Iterator[None]:
         """Let the manager be away for a while, as when it is killed; then it is back."""
@@ -172,6 +190,8 @@ class AgentUnderTest(Observation):
 
     def _start(self) -> None:
         self._seen = False
+        if "check" in self.package.hooks:
+            self.run_hook("check")
         unit = Unit(
             notifies=self.package.notifies,
             watchdog=self._watchdog,
@@ -180,11 +200,17 @@ class AgentUnderTest(Observation):
         )
         process = Process(self._stage.reactor, self._stage.notify, unit, self._stage.manager.drain)
         self.process = process
-        process.start(self._command, self._stage.environ(self._watchdog, self._environ))
+        process.start(self._command, self._environment())
+
+    def _environment(self) -> dict[str, str]:
+        return self._stage.environ(self._watchdog, self._environ)
 
     def _stopped(self) -> bool:
         """Stop it; False when it had to be killed."""
         process = self.process
+        if "pre_stop" in self.package.hooks:
+            with suppress(CommandFailedError):  # as systemd does: its exit code changes nothing
+                self.run_hook("pre_stop")
         process.unit.stopping(time.monotonic(), self.package.stop)
         process.signal(signal.SIGTERM)
         ended = self._stage.reactor.wait(

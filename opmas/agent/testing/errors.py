@@ -14,3 +14,14 @@ class ConfigRefusedError(Exception):
         super().__init__(f"{reason} (refused by the {by})")
         self.reason = reason
         self.by = by  # "schema" or "agent"
+
+
+class CommandFailedError(Exception):
+    """A hook or a health check did not end with exit code 0."""
+
+    def __init__(self, what: str, exit_code: int, output: str) -> None:
+        super().__init__(
+            f"{what} ended with exit code {exit_code}: {output or '(it said nothing)'}"
+        )
+        self.exit_code = exit_code
+        self.output = output

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 from opmas.agent.testing.errors import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 MANIFEST: Final = "agent.yaml"
-TIMEOUTS: Final = {"start": 30.0, "stop": 15.0}
+TIMEOUTS: Final = {"start": 30.0, "stop": 15.0, "migrate": 300.0}
 WATCHDOG: Final = {"python": 10.0, "exec": 0.0}
 INSTALL: Final = "apt install {debian}, or pip install 'opmas[testing]'"
 
@@ -37,16 +37,19 @@ class Package:
     schema: Mapping[str, Any] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     subscribes: tuple[str, ...] = ()
+    health_check: Mapping[str, Any] = field(default_factory=dict)
+    hooks: Mapping[str, Any] = field(default_factory=dict)
     start: float = TIMEOUTS["start"]
     stop: float = TIMEOUTS["stop"]
+    migrate: float = TIMEOUTS["migrate"]
     watchdog: float = 0.0
 
-    def program(self, command: tuple[str, ...]) -> list[str]:
+    def program(self, command: Sequence[str]) -> list[str]:
         """Return the command with the path of its program."""
         first = command[0]
         if first.startswith("./"):
             first = str(self.directory / first)
-        return [first, *command[1:]]
+        return [first, *map(str, command[1:])]
 
 
 def find_package(start: Path) -> Path:
@@ -132,7 +135,10 @@ def _package(directory: Path, document: dict[str, Any]) -> Package:
         schema=config.get("schema") or {},
         defaults=config.get("defaults") or {},
         subscribes=tuple((document.get("events") or {}).get("subscribes") or ()),
+        health_check=document.get("health_check") or {},
+        hooks=document.get("hooks") or {},
         start=float(timeouts["start"]),
         stop=float(timeouts["stop"]),
+        migrate=float(timeouts["migrate"]),
         watchdog=float(timeouts["watchdog"]),
     )

@@ -306,6 +306,34 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "journald's JSON",
     ),
     Command(
+        ("agent", "new"),
+        "begin a new agent package",
+        "Makes the directory NAME of a new agent package: agent.yaml, code, a test and a README "
+        "with what comes next. It passes its own test as it is made. Needs neither root nor the "
+        "manager.",
+        (
+            ("opmas agent new web", "a Python class on the SDK, in ./web"),
+            ("opmas agent new web --runtime exec", "a program of any kind"),
+        ),
+        "authoring.new:new_agent",
+        (
+            operand("name", text="the package's name, such as web-2", metavar="NAME"),
+            option(
+                "--runtime",
+                text="python, a class on the SDK (default), or exec, a program",
+                metavar="RUNTIME",
+                choices=("python", "exec"),
+            ),
+            option(
+                "--directory",
+                text="make the directory NAME in this one (default: the current directory)",
+                metavar="DIR",
+                completes="directories",
+            ),
+        ),
+        "opmas.package-created/v1",
+    ),
+    Command(
         ("agent", "explain"),
         "say why an agent is in its state",
         "Says in sentences why the agent is in its state, from which facts, what will happen "

@@ -58,6 +58,16 @@ SCHEMAS: Final[dict[str, Schema]] = {
     ),
     "opmas.package-list/v1": record("Packages.", {"packages": list_of("by name", PACKAGE)}),
     "opmas.package/v1": PACKAGE,
+    "opmas.package-created/v1": record(
+        "A new package of an author.",
+        {
+            "name": text("the package"),
+            "runtime": one_of("how it runs", "python", "exec"),
+            "directory": text("its directory"),
+            "files": names("its files, below the directory"),
+            "next": names("commands to go on with"),
+        },
+    ),
     "opmas.package-scan/v1": record(
         "What a scan found that was not known before.",
         {

@@ -1,0 +1,1 @@
+"""What authors of agent packages begin with: `opmas agent new`."""
