@@ -173,9 +173,10 @@ def open_archive(path: Path) -> Iterator[Archive]:
         handle = os.open(path, flags)
     except OSError as error:
         raise RequestError(f"cannot read {path}: {(error.strerror or '').lower()}") from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise RequestError(f"cannot read {path}: it is no regular file")
     with os.fdopen(handle, "rb", buffering=0) as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise RequestError(f"cannot read {path}: it is no regular file")
         try:
             yield Archive(file, str(path))
         except OSError as error:

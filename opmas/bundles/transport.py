@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 BUNDLES: Final = "usr/share/opmas/bundles"
 MINIMUM: Final = "0.2.0"  # the first opmas-manager that takes bundles
 TIMEOUT: Final = 600.0
-OLDEST: Final = 946_684_800  # 2000-01-01: archives refuse files from before Debian's days
+OLDEST: Final = 1_767_225_600  # 2026-01-01: no bundle is older; archives refuse files of 1970
 _LOWER_BOUNDS: Final = frozenset({">=", ">", "~=", "=="})
 
 
@@ -62,7 +62,7 @@ class _Deb:
 def build_deb(bundle: Path, output_dir: Path) -> Path:
     """Return the Debian package that carries the bundle, written into `output_dir`.
 
-    Maintainer is whom DEBFULLNAME and DEBEMAIL name; times are SOURCE_DATE_EPOCH, or 2000-01-01.
+    Maintainer is whom DEBFULLNAME and DEBEMAIL name; times are SOURCE_DATE_EPOCH, or 2026-01-01.
     """
     with tempfile.TemporaryDirectory(prefix="opmas-deb-") as scratch:
         tree = Path(scratch) / "tree"
