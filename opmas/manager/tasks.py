@@ -236,7 +236,6 @@ class Tasks:
                 "agent": name,
                 "directory": package.directory,
                 "python": self._settings.agents.python,
-                "requires_python": manifest.requires_python,
                 "runtime": str(manifest.runtime),
                 "command": list(manifest.command),
                 "entry": manifest.entry if python else "",
