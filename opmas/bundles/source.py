@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # What stays with the author. At the top: tests, and what a build reads and writes.
-LEFT_OUT_TOP: Final = ("tests", "wheels", "dist", "build", "*.opmas", "*.deb")
+LEFT_OUT_TOP: Final = ("tests", "wheels", "dist", "build", "?*.opmas", "?*.deb")
 # Anywhere: what tools leave, and what version control keeps.
 LEFT_OUT: Final = (
     ".git", ".gitignore", ".gitattributes", ".hg", ".svn", ".venv", ".tox", ".nox", ".hypothesis",
