@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from docs import agent_keys as keys
 from opmas.core.manifest import Network, Runtime
+from opmas.core.metadata import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -71,7 +72,7 @@ def _sections() -> Iterator[tuple[str, Schema]]:
     for name, (members, description) in SECTIONS.items():
         if name == "metrics":
             metric = _mapping(members, ("name", "type", "help"))
-            schema = keys.each(metric, keys.metadata.METRICS)
+            schema = keys.each(metric, METRICS)
         else:
             schema = _mapping(members)
         if name == "health_check":

@@ -23,7 +23,9 @@ PACKAGES = sorted([*TOP.glob("tests/agents/*/agent.yaml"), *TOP.glob("opmas/agen
 SCHEMA = agent_schema()
 # What stands in the place of a value when something is wrong with it. No 5.0: JSON has one kind
 # of number, YAML two.
-JUNK = st.sampled_from([None, True, 0, 1, 5, 99_999_999, 1.5, "", "x", " ", "$", [], ["x"], {}])
+JUNK: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, 0, 1, 5, 99_999_999, 1.5, "", "x", " ", "$", [], ["x"], {}]
+)
 SPOILT = st.sampled_from(["{}\n", " {}", "{} ", "{}$", "{}/", "{}..", "\x1b{}", "{}{}{}", "-{}"])
 
 
@@ -91,7 +93,9 @@ def lists(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
 @st.composite
 def documents(draw: st.DrawFn) -> dict[str, Any]:
     """A package that is right, with some of its keys drawn anew, and some taken away."""
-    document = copy.deepcopy(draw(st.sampled_from([python_document(), exec_document()])))
+    document: dict[str, Any] = copy.deepcopy(
+        draw(st.sampled_from([python_document(), exec_document()]))
+    )
     names = st.sampled_from([*SCHEMA["properties"]])
     for name in draw(st.lists(names, max_size=4, unique=True)):
         document[name] = draw(values(SCHEMA["properties"][name]))
