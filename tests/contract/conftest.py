@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.contract.managers import call, fake, folder, loop, real
 from tests.contract.worlds import FakeWorld, HostWorld, World
 from tests.system.systemd.units_host import units_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["call", "fake", "folder", "loop", "real"]  # fixtures of the managers
 
 _numbers = count(1)
 

@@ -5,13 +5,8 @@ The real one runs here over a fake systemd; its files, its database and its sock
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,68 +21,11 @@ from opmas.errors import (
     UnknownAgentError,
     UnknownPackageError,
 )
-from opmas.manager.service import Manager
-from tests.fakes.host import package
-from tests.fakes.manager import FakeManager
-from tests.integration.manager.place import Place
-
-NEEDY = ["network=observe", "proc=host"]
-Call = Callable[..., dict[str, Any]]
+from tests.contract.managers import NEEDY, create
 
 # Where the two may differ: what the manifest and the metrics of an agent hold is their author's,
-# and what an explanation rests on is for people.
-FREE = {"metrics", "manifest", "facts", "config", "data", "problems"}
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder with a short path: that of a Unix socket has 107 bytes at most."""
-    path = Path(tempfile.mkdtemp(prefix="opmas-"))
-    yield path
-    shutil.rmtree(path)
-
-
-@pytest.fixture
-def fake(folder: Path) -> Iterator[Call]:
-    with FakeManager(folder / "fake.sock") as manager:
-        manager.host.packages = {"nap": package("nap"), "needy": package("needy", *NEEDY)}
-        with ManagerClient(str(manager.path)) as client:
-            yield client.call
-
-
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop in a thread of its own: calls are made from this one."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    yield loop
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
-    loop.close()
-
-
-@pytest.fixture
-def real(
-    folder: Path, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Call]:
-    monkeypatch.setattr(Manager, "_handle_signals", lambda _: None)  # of the main thread alone
-    place = Place(folder)
-    place.add_package("needy", "sandbox: {network: observe, proc: host}")
-    asyncio.run_coroutine_threadsafe(place.__aenter__(), loop).result(30)
-    with ManagerClient(str(place.socket)) as client:
-        yield client.call
-    asyncio.run_coroutine_threadsafe(place.__aexit__(), loop).result(30)
-
-
-@pytest.fixture(params=["fake", "real"])
-def call(request: pytest.FixtureRequest) -> Call:
-    found: Call = request.getfixturevalue(request.param)
-    return found
-
-
-def create(call: Call, name: str = "web", **more: Any) -> dict[str, Any]:
-    return call("agent.put", **{"name": name, "package": "nap", "wait": 10, **more})
+# what an explanation rests on is for people, and what differs is as much as differs.
+FREE = {"metrics", "manifest", "facts", "config", "data", "problems", "before", "after"}
 
 
 def members(value: Any) -> Any:
@@ -107,7 +45,13 @@ def members(value: Any) -> Any:
         ("agent.put", {"name": "web", "package": "nap"}),
         ("agent.stop", {"name": "web", "wait": 10}),
         ("agent.explain", {"name": "web"}),
+        ("agent.put", {"name": "web", "package": "nap", "config": {"naps": 2}, "dry_run": True}),
+        ("agent.remove", {"name": "web", "dry_run": True}),
         ("agent.remove", {"name": "web", "wait": 10}),
+        ("change.list", {}),
+        ("change.show", {"id": 1}),
+        ("change.undo", {"id": 1, "dry_run": True}),
+        ("package.hold", {"name": "nap", "hold": True}),
         ("package.list", {}),
         ("package.show", {"name": "needy"}),
         ("package.scan", {}),
@@ -191,7 +135,7 @@ def test_an_agent_is_stopped_and_started(call):
 def test_a_removed_agent_is_unknown(call):
     create(call)
 
-    assert call("agent.remove", name="web", purge=True, wait=10) == {"removed": "web"}
+    assert call("agent.remove", name="web", purge=True, wait=10)["removed"] == "web"
     with pytest.raises(UnknownAgentError):
         call("agent.show", name="web")
 

@@ -9,6 +9,7 @@ from opmas.errors import (
     AgentExistsError,
     GrantError,
     InvalidError,
+    RequestError,
     RevisionError,
     UnknownAgentError,
     UnknownVersionError,
@@ -202,8 +203,7 @@ class AgentMethods(PackageMethods):
             self._reconcile(agent)
 
         if change is None:
-            apply()
-            return without_metrics(agent)
+            return {**without_metrics(agent), "change": None}
         self._begin(change, Move(apply, undo))
         # a change that is not carried out yet leaves the agent as it is, a new one nowhere
         shown = without_metrics(agent) if name in self.agents else {"name": name}
@@ -251,6 +251,8 @@ class AgentMethods(PackageMethods):
         self._check_expected(name, expect)
         if version not in self._known(package):
             raise UnknownVersionError(f'cannot find version {version} of package "{package}"')
+        if self.agents[name]["version"] == version:
+            raise RequestError(f'cannot give agent "{name}" version {version}: it has it already')
         return {"change": self._move_agent(name, version, author, window, kind, dry_run)}
 
     def _check_expected(self, name: str, expect: int | None) -> None:

@@ -12,13 +12,16 @@ import threading
 import time
 from typing import Any, Final
 
-from opmas.errors import InvalidError
+from opmas.core.agent import check_name
+from opmas.errors import InvalidError, RequestError
 from tests.fakes.agents import AgentMethods
 from tests.fakes.changes import FINAL, now
 from tests.fakes.packages import package
 
 __all__ = ["FakeHost", "answer", "package"]
 
+PAGE_OF_CHANGES: Final = 500
+TURNS: Final = {*FINAL, "planned", "applying", "watching", "reverting"}
 PAGE: Final = 1000  # events in one answer, at most
 LONGEST_WAIT: Final = 60.0  # seconds
 
@@ -100,6 +103,9 @@ class FakeHost(AgentMethods):
         before: int | None = None,
     ) -> dict[str, Any]:
         """Answer `change.list`, the newest first."""
+        names_are_right = all(check_name(name) for name in (agent, package) if name is not None)
+        if not (names_are_right and 1 <= limit <= PAGE_OF_CHANGES and state in {None, *TURNS}):
+            raise InvalidError("cannot list changes: a filter is wrong")
         found = [
             change
             for change in self.ledger.newest(agent)
@@ -117,6 +123,7 @@ class FakeHost(AgentMethods):
             change = self.ledger.get(id)
             while (
                 seen is not None
+                and change["state"] not in FINAL
                 and change["serial"] <= seen
                 and (left := deadline - time.monotonic()) > 0
             ):
@@ -138,9 +145,16 @@ class FakeHost(AgentMethods):
         undo = self.ledger.plan("rollback", known["subject"], **back, **copied, author=author)
         if dry_run:
             return {"change": undo}
+        self._check_undo(known)
         if (reverted := self.ledger.undo(id)) is not None:
             return {"change": reverted}
         return {"change": self._begin(undo, self.ledger.back(id))}
+
+    def _check_undo(self, known: dict[str, Any]) -> None:
+        later = [c for c in self.ledger.newest() if c["id"] > known["id"]]
+        again = any(set(c["agents"]) & set(known["agents"]) for c in later)
+        if known["state"] in FINAL and (again or known["kind"] in {"remove", "install"}):
+            raise RequestError(f"cannot undo change {known['id']}: it was changed again since")
 
     def step(self, number: int) -> bool:
         """Take the change one step further; return whether it goes on."""
