@@ -151,8 +151,8 @@ def test_systemd_finds_nothing_to_say_about_the_units(shared_host: Host) -> None
         ("opmas-manager.service", 20),
         ("opmas-api.service", 15),
         ("opmas-agent@x.service", 15),
-        ("opmas-hook@x.service", 15),
-        ("opmas-package@x.service", 25),
+        ("opmas-hook@x.service", 5),
+        ("opmas-package@x.service", 17),
     ],
 )
 def test_the_sandboxes_are_tight(shared_host: Host, unit: str, most: int) -> None:
