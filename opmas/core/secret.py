@@ -2,11 +2,12 @@
 
 It is an annotation: JSON Schema itself passes over it. A path is keys joined by dots; `[]` is
 any item of a list, `*` any key that the schema does not name. References within the schema
-(`#/...`) are followed.
+(`#/...`) are followed; what lies behind any other counts as secret.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from opmas.core.fields import shown, shown_key
 KEY: Final = "secret"
 HIDDEN: Final = "(secret)"
 DEPTH: Final = 32  # of a configuration; a schema may refer to itself
-VISITED: Final = 10_000  # subschemas; more than any that a person wrote
+VISITED: Final = 4_000  # subschemas; more than any that a person wrote
 
 # Keywords of the drafts 7 and 2020-12 whose value is a schema, several, or several by name; with
 # the step that they take in a configuration.
@@ -45,8 +46,13 @@ def secret_paths(schema: Mapping[str, Any]) -> tuple[str, ...]:
 
 def without_secrets(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration as it may be shown: `(secret)` in the place of each secret."""
-    shown_config = _hidden(dict(config), _secrets(schema))
-    return shown_config if isinstance(shown_config, dict) else {}
+    secrets = _secrets(schema)
+    if () in secrets:
+        return dict.fromkeys(config, HIDDEN)
+    return {
+        key: _hidden(item, {each[1:] for each in secrets if each[0] in {key, "*"}})
+        for key, item in config.items()
+    }
 
 
 def secret_problems(schema: Mapping[str, Any], path: str) -> tuple[tuple[str, str], ...]:
@@ -78,15 +84,18 @@ def _annotation_reason(schema: Mapping[str, Any]) -> str:
 
 
 def _secrets(schema: Mapping[str, Any]) -> set[Step]:
+    """Return the paths of all secrets; of a schema too large to follow, that all is one."""
     found: set[Step] = set()
     seen: set[tuple[int, Step]] = set()
-    pending: list[tuple[object, Step]] = [(schema, ())]
-    while pending and len(seen) < VISITED:
-        node, path = pending.pop()
+    pending: deque[tuple[object, Step]] = deque([(schema, ())])
+    while pending:
+        node, path = pending.popleft()
         if not isinstance(node, Mapping) or (id(node), path) in seen or len(path) > DEPTH:
             continue
+        if len(seen) == VISITED:
+            return {()}
         seen.add((id(node), path))
-        if node.get(KEY) is True:
+        if node.get(KEY) is True or _leads_away(node):
             found.add(path)
         pending += [(each, (*path, *step)) for each, step, _ in _below(node)]
         pending.append((_target(schema, node.get("$ref")), path))
@@ -113,9 +122,16 @@ def _items(value: object) -> list[tuple[object, object]]:
     return list(value.items()) if isinstance(value, Mapping) else []
 
 
+def _leads_away(schema: Mapping[str, Any]) -> bool:
+    """Return whether the schema goes on where only a validator finds it, by an anchor."""
+    reference = schema.get("$ref", "#")
+    anchored = isinstance(reference, str) and reference[:2] not in {"#", "#/"}
+    return anchored or "$dynamicRef" in schema or "$recursiveRef" in schema
+
+
 def _target(schema: object, reference: object) -> object:
     """Return what a reference such as `#/$defs/level` leads to, or None."""
-    if not isinstance(reference, str) or not reference.startswith("#"):
+    if not isinstance(reference, str) or reference[:2] not in {"#", "#/"}:
         return None
     found = schema
     for part in reference[1:].split("/")[1:]:

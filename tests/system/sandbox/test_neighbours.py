@@ -102,3 +102,17 @@ def test_an_agent_whose_required_one_cannot_start_is_not_started(up: Stage) -> N
     up.systemctl("unmask", "--runtime", DB)
     assert not started
     assert state(up, WEB) == "inactive"
+
+
+def test_an_agent_that_another_names_is_read_again_after_a_daemon_reload_alone(up: Stage) -> None:
+    up.systemctl("stop", DB)
+    up.declare("db", command=["/bin/sleep", "1000"])
+
+    up.systemctl("start", DB)
+    before = up.shown(DB, "ExecStart")
+    up.systemctl("stop", DB)
+    up.systemctl("daemon-reload")
+    up.systemctl("start", DB)
+
+    after = up.shown(DB, "ExecStart")
+    assert ("/bin/sleep infinity" in before[0], "/bin/sleep 1000" in after[0]) == (True, True)

@@ -29,6 +29,10 @@ SECRET = {"type": "string", "secret": True}
         ({"properties": {"a b": SECRET}}, ('"a b"',)),
         ({"properties": {"a": {"$ref": "#/$defs/x~1y"}}, "$defs": {"x/y": SECRET}}, ("a",)),
         ({"properties": {"a": {"$ref": "#/$defs/none"}}}, ()),
+        (
+            {"properties": {"a": {"$ref": "#x"}}, "$defs": {"x": {"$anchor": "x", **SECRET}}},
+            ("a",),
+        ),
     ],
 )
 def test_secrets_are_found_wherever_a_schema_can_say_it(
@@ -47,6 +51,15 @@ def test_a_schema_that_refers_to_itself_has_an_end() -> None:
 
     assert {"key", "below.key", "below.below.key"} <= set(found)
     assert len(found) < 100
+
+
+def test_of_a_schema_without_an_end_nothing_is_shown() -> None:
+    many = {f"k{number}": {"$ref": "#"} for number in range(20)}
+
+    assert without_secrets({"k1": {"k2": 1}, "a": 2}, {"properties": many}) == {
+        "k1": "(secret)",
+        "a": "(secret)",
+    }
 
 
 def test_a_secret_is_not_shown_and_all_else_is() -> None:

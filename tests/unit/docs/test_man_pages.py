@@ -20,6 +20,7 @@ from opmas.core.manifest import (
     Timeouts,
     parse_manifest,
 )
+from opmas.core.secret import secret_paths
 from opmas.core.settings import Settings
 from opmas.packages.yamlfile import parse_yaml
 
@@ -61,6 +62,15 @@ def test_every_key_of_a_manifest_has_its_paragraph_and_no_other_has_one() -> Non
     keys = {key for name, kind in SECTIONS.items() for key in keys_of(kind, f"{name}.")}
 
     assert documented("agent.yaml.5") == {"api", "config.schema", "config.defaults", *plain, *keys}
+
+
+def test_the_example_of_the_reference_is_a_manifest() -> None:
+    page = (MAN.parents[1] / "docs" / "reference" / "agent.yaml.md").read_text()
+    (text,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+    example = parse_manifest(parse_yaml(text, where="example"), where="example")
+
+    assert secret_paths(example.schema) == ("token",)
 
 
 def test_the_examples_of_agent_yaml_are_manifests() -> None:
