@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from opmas.core.change import NEXT_STATES, Change, ChangeState, Task, TaskState
-from opmas.core.events import Announce
+from opmas.core.change import FINAL, NEXT_STATES, Change, ChangeState, Task, TaskState
+from opmas.core.events import Announce, Tidy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,9 @@ def enter(
         "reason": after.reason,
         "message": after.message,
     }
-    return with_change(roster, after), (Announce("opmas.change.state", change.subject, data),)
+    news = Announce("opmas.change.state", change.subject, data)
+    tidies = state in FINAL and state is not ChangeState.REVERT_FAILED
+    return with_change(roster, after), (news, Tidy(change.id)) if tidies else (news,)
 
 
 def mark(roster: Roster, change: Change, position: int, task: Task) -> Step:

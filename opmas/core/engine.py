@@ -150,6 +150,14 @@ def resumed(change: Change, *, same_boot: bool) -> Change:
     return change if same_boot else replace(change, watch_until=None)
 
 
+def previewed(roster: Roster, change: Change, result: Mapping[str, Any]) -> Change:
+    """Return a change that is only planned as it would begin, with what its check found out."""
+    agents = [roster.agents[name] for name in change.agents if name in roster.agents]
+    check = next((t for t in change.tasks if t.name is TaskName.CHECK), None)
+    change = _specified(change, agents)
+    return change if check is None else _informed(change, check, result)
+
+
 def _advance(roster: Roster, change: Change, now: float) -> Step:
     match change.state:
         case ChangeState.PLANNED:

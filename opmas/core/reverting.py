@@ -17,7 +17,7 @@ from opmas.core.agent import Desired, Phase
 from opmas.core.change import Change, ChangeState, Kind, Task, TaskName, TaskState
 from opmas.core.changes import enter, mark, marked, with_change
 from opmas.core.condition import load_spec
-from opmas.core.events import RunTask, Tidy
+from opmas.core.events import RunTask
 from opmas.core.knownbad import key, remember
 from opmas.core.state import LIVE, Pending
 from opmas.errors import RequestError
@@ -153,8 +153,7 @@ def _end(roster: Roster, change: Change) -> Step:
         *(f'Agent "{name}" does not run again.' for name in down),
         *(f"The task {t.name} could not be undone: {t.message}." for t in broken),
     )
-    roster, effects = enter(roster, change, state, facts=left)
-    return roster, effects if broken else (*effects, Tidy(change.id))
+    return enter(roster, change, state, facts=left)
 
 
 def _remembered(roster: Roster, change: Change, reason: str, now: float) -> Roster:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from opmas.core.agent import Desired, Health, Phase
 from opmas.core.change import Change, ChangeState, TaskName, TaskState
 from opmas.core.changes import enter, mark, marked, under_way, with_change
-from opmas.core.events import Tidy
 from opmas.core.evidence import Surroundings, baseline, begin, take
 from opmas.core.reverting import begin_revert
 from opmas.core.sight import sight
@@ -132,10 +131,9 @@ def commit(
     facts: tuple[str, ...] = (),
 ) -> Step:
     """Return the roster with the change kept."""
-    roster, effects = enter(
+    return enter(
         roster, change, ChangeState.COMMITTED, reason=reason, message=message, facts=facts
     )
-    return roster, (*effects, Tidy(change.id))
 
 
 def _watched(roster: Roster, change: Change) -> list[Agent]:

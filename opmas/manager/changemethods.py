@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from opmas.core import engine, plan
-from opmas.core.change import Change, ChangeState, Kind, load_change
+from opmas.core.change import Change, ChangeState, Kind, TaskName, load_change
 from opmas.core.condition import load_spec
 from opmas.errors import RequestError, TransitionError, UnknownVersionError
 from opmas.manager.changerequests import (
@@ -28,20 +28,22 @@ if TYPE_CHECKING:
     from opmas.manager.database import Databases
     from opmas.manager.methods import Method, Params
     from opmas.manager.shelf import Shelf
+    from opmas.manager.tasks import Tasks
     from opmas.manager.writer import Writer
 
 
 class Proposals:
     """Hands changes to the writer; `check` is called again when one is taken."""
 
-    def __init__(self, writer: Writer, views: ChangeViews) -> None:
+    def __init__(self, writer: Writer, views: ChangeViews, tasks: Tasks) -> None:
         self._writer = writer
         self._views = views
+        self._tasks = tasks
 
     async def propose(self, change: Change, wanted: Wanted) -> dict[str, Any]:
         """Return the change's view: planned only when that is what is asked for."""
         if wanted.dry_run:
-            return self._views.view(change)
+            return self._views.view(await self._tasks.preview(change))
         number = await self.take(change, wanted)
         await self._writer.wait_until(
             lambda: (
@@ -137,6 +139,11 @@ class ChangeMethods:
         change = self._ended(id_)
         if change.state is not ChangeState.COMMITTED:
             raise TransitionError(f"cannot undo change {id_}: it is {change.state}")
+        installed = next((t for t in change.tasks if t.name is TaskName.INSTALL), None)
+        if change.kind is Kind.INSTALL and installed is not None and len(change.tasks) == 1:
+            version = installed.params["result"]["version"]
+            back = plan.remove_package(change.package, [version], None, author=wanted.author)
+            return replace(back, undo_of=id_)
         if not change.is_of_agent or change.kind is Kind.REMOVE:
             raise RequestError(
                 f"cannot undo change {id_}, {change.kind} of {change.subject}: use"

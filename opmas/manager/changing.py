@@ -14,6 +14,7 @@ from opmas.manager.hooks import Hooks
 from opmas.manager.jobs import Jobs
 from opmas.manager.lookout import Lookout
 from opmas.manager.packagemethods import PackageMethods
+from opmas.manager.store import Store
 from opmas.manager.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Changing:
         self.lookout = Lookout(state, writer, shelf.packages, links, clock)
         self.deliveries = Deliveries(settings.packages, writer, shelf, clock)
         shelf.looked = self.deliveries.look
+        self.store = Store(settings.packages, writer, shelf)
         self.tasks = Tasks(
             settings=settings,
             writer=writer,
@@ -79,7 +81,7 @@ class Changing:
 
     def methods(self, views: Views) -> dict[str, Method]:
         """Return the methods of the control socket that are about changes and packages."""
-        proposals = Proposals(self._writer, self.views)
+        proposals = Proposals(self._writer, self.views, self.tasks)
         changes = ChangeMethods(
             self._writer, self._shelf, self.views, proposals, self.admission, self._databases
         )

@@ -265,8 +265,10 @@ class AgentLink(asyncio.Protocol):
             self._line(self._name, line)
 
     def _line(self, name: str, line: bytes) -> None:
+        asked: object = None
         try:
             message = wire.parse(line)
+            asked = message.id
             if isinstance(message, wire.Response):
                 self._links.config_answered(name, message)
                 return
@@ -275,8 +277,9 @@ class AgentLink(asyncio.Protocol):
                 self._write(wire.render_result(message.id, answer or {}))
         except WireError as error:
             self._links.refuse(name, str(error))
-            if error.request_id is not None:
-                self._write(wire.render_error(error.request_id, error))
+            request = asked if error.request_id is None else error.request_id
+            if request is not None:
+                self._write(wire.render_error(request, error))
 
     def _pause(self, seconds: float) -> None:
         """Read no more for a while from an agent that sent more than its share."""

@@ -50,6 +50,7 @@ class Parts:
     settings: Settings
     admission: Admission
     changes: ChangeViews
+    preview: Callable[[Change], Awaitable[Change]]
 
 
 class Methods:
@@ -135,6 +136,8 @@ class Methods:
         if put.dry_run:
             step(self._writer.roster, self._parts.clock.monotonic())
             change = draft(self._writer.roster)
+            if change is not None:
+                change = await self._parts.preview(change)
             return {"plan": None if change is None else self._parts.changes.view(change)}
         await self._writer.ask(step, put.author)
         await self._writer.wait_until(lambda: self._is_begun(number), put.wait)
@@ -177,6 +180,7 @@ class Methods:
                 tuple(f"{n}: requires it: remove it first" for n in dependents),
             )
         if action.dry_run:
+            change = await self._parts.preview(change)
             return {"removed": "", "change": self._parts.changes.view(change)}
         number = 0
 

@@ -117,11 +117,13 @@ class Manager:
             databases=self._databases,
             problems=self._problems,
             log=self._log,
+            deliveries=self.changing.deliveries,
+            store=self.changing.store,
         )
         views = Views(writer, self.shelf.packages, self.links, self._files, self._clock)
         parts = Parts(
             writer, self._log, self.shelf, views, self._clock, self._status, self._settings,
-            self.changing.admission, self.changing.views,
+            self.changing.admission, self.changing.views, self.changing.tasks.preview,
         )  # fmt: skip
         self.control = Control({**Methods(parts).table, **self.changing.methods(views)})
         self._log.load()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from opmas.core.events import PackageSeen
 from opmas.core.fields import nearest
 from opmas.core.ties import Ties
-from opmas.errors import BackendError, StoreError, UnknownPackageError
+from opmas.errors import BackendError, StoreError, UnknownPackageError, UnknownVersionError
 from opmas.packages.catalogue import MANIFEST, Package, Refusal, scan
 from opmas.packages.checker import ConfigChecker
 from opmas.packages.collection import Packages
@@ -62,13 +62,13 @@ class Shelf:
             self._known = self._databases.current.packages()
 
     def get(self, name: str, version: str = "") -> Package:
-        """Return that version of the package, or raise `UnknownPackageError`."""
+        """Return that version of the package, or raise which of the two is unknown."""
         package = self.packages.find(name, version)
         if package is not None:
             return package
         if name in self.packages:
             there = ", ".join(each.version for each in self.packages.versions(name))
-            raise UnknownPackageError(
+            raise UnknownVersionError(
                 f'package "{name}" is not here in version {version}: there is {there};'
                 f" `opmas package install {name}={version}` looks for it"
             )

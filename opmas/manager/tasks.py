@@ -149,10 +149,21 @@ class Tasks:
                 return outcome
         return Outcome(ok=True, result={"agents": list(change.agents)})
 
-    async def _check(self, change: Change, effect: RunTask) -> Outcome:
+    async def preview(self, change: Change) -> Change:
+        """Return the change as it would begin now, or raise what its check would refuse."""
+        change = engine.previewed(self._writer.roster, change, {})
+        if not any(task.name is TaskName.CHECK for task in change.tasks):
+            return change
+        outcome = await self._checked(change)
+        return engine.previewed(self._writer.roster, change, outcome.result)
+
+    async def _check(self, change: Change, _effect: RunTask) -> Outcome:
+        return await self._checked(change)
+
+    async def _checked(self, change: Change) -> Outcome:
         if change.kind is Kind.REMOVE:
             return self._check_unused(change)
-        wanted = change.tasks[effect.task].params.get("window")
+        check = next(task for task in change.tasks if task.name is TaskName.CHECK)
         seconds, migrates = [0.0], False
         for name in change.agents:
             agent = self._writer.roster.agents.get(name)
@@ -163,6 +174,7 @@ class Tasks:
             package = await self._admission.check(spec, self._writer.roster)
             before = self._before(change, agent.spec)
             migrates = migrates or self._migration(change, spec) is not None
+            wanted = check.params.get("window")
             seconds.append(self._window(before, package, wanted, migrates=migrates))
         needless = [] if migrates else ["snapshot", "migrate"]
         return Outcome(ok=True, result={"window": max(seconds), "needless": needless})

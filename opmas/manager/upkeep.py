@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from opmas.core.roster import Roster
     from opmas.core.settings import Settings
     from opmas.manager.database import Databases
+    from opmas.manager.deliveries import Deliveries
     from opmas.manager.eventlog import EventLog
     from opmas.manager.files import AgentFiles
     from opmas.manager.problems import Problems
     from opmas.manager.shelf import Shelf
+    from opmas.manager.store import Store
     from opmas.manager.writer import Writer
     from opmas.ports import Units
 
@@ -39,6 +41,8 @@ class Upkeep:
         databases: Databases,
         problems: Problems,
         log: EventLog,
+        deliveries: Deliveries,
+        store: Store,
     ) -> None:
         self._settings = settings
         self._writer = writer
@@ -48,6 +52,8 @@ class Upkeep:
         self._databases = databases
         self._problems = problems
         self._log = log
+        self._deliveries = deliveries
+        self._store = store
         self._hurry = asyncio.Event()
 
     def hurry(self) -> None:
@@ -95,6 +101,8 @@ class Upkeep:
         except SystemdError as error:
             self._problems.report("systemd-unavailable", error.message)
         await self._shelf.rescan_when_changed()
+        self._deliveries.look()  # what was barred may be tried again
+        self._store.sweep()
         self._replace_missing_files()
         self._prune()
         self._problems.clear("database-damaged")  # a new one is in use, and it was said
@@ -136,6 +144,7 @@ class Upkeep:
             return
         try:
             database.prune(self._settings.events.max_count)
+            database.prune_changes(self._settings.changes.keep)
             self._log.first = database.bounds()[0]
         except StoreError as error:
             self._problems.report("database-unavailable", error.message)

@@ -1,0 +1,67 @@
+"""The versions that nobody needs any more: deleted, but for the newest ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from opmas.core import engine, plan
+from opmas.core.change import Kind
+from opmas.core.changes import under_way
+from opmas.manager.deliveries import bundles
+
+if TYPE_CHECKING:
+    from opmas.core.roster import Roster
+    from opmas.core.settings import PackagesSection
+    from opmas.manager.shelf import Shelf
+    from opmas.manager.writer import Writer
+
+AUTHOR: Final = "manager"
+
+
+class Store:
+    """Plans the removal of versions that no agent runs and no change wants."""
+
+    def __init__(self, settings: PackagesSection, writer: Writer, shelf: Shelf) -> None:
+        self._keep = settings.keep
+        self._delivered = settings.delivered_dir
+        self._writer = writer
+        self._shelf = shelf
+
+    def sweep(self) -> None:
+        """Plan what is to go: all but the newest few, and what was withdrawn."""
+        packages = self._shelf.packages
+        names = {*packages, *(name for name, _ in self._shelf.withdrawn)}
+        for name in sorted(names):
+            installed = [p.version for p in packages.versions(name) if p.receipt is not None]
+            gone = [version for each, version in self._shelf.withdrawn if each == name]
+            needed = self._needed(name)
+            old = [v for v in (*installed[self._keep :], *gone) if v not in needed]
+            if old and not self._is_removed(name):
+                self._propose(name, old)
+
+    def _needed(self, name: str) -> set[str]:
+        roster = self._writer.roster
+        found = set()
+        for agent in roster.agents.values():
+            if agent.spec.package == name:
+                package = self._shelf.packages.of(agent.spec)
+                found |= {agent.spec.version, "" if package is None else package.version}
+        found |= {version for _, version in bundles(self._delivered, name)}
+        for change in under_way(roster):
+            for spec in (change.before, change.after, change.wish):
+                found.add((spec or {}).get("version", ""))
+        return found
+
+    def _is_removed(self, name: str) -> bool:
+        roster = self._writer.roster
+        return any(c.package == name and c.kind is Kind.REMOVE for c in under_way(roster))
+
+    def _propose(self, name: str, versions: list[str]) -> None:
+        change = plan.remove_package(name, versions, None, author=AUTHOR)
+        change = replace(change, automatic=True)
+
+        def step(roster: Roster, _now: float) -> Any:
+            return engine.propose(roster, change)
+
+        self._writer.post_step(step)
