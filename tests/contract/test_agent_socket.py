@@ -14,8 +14,8 @@ from tests.contract.agent_sockets import (
     BURST,
     AgentsEnd,
     AgentsManager,
-    RealManager,
     AuthorsManager,
+    RealManager,
 )
 from tests.lab import wait_for
 
