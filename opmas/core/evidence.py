@@ -131,8 +131,11 @@ def begin(base: Baseline, sighting: Sighting) -> Watch:
 def take(watch: Watch, sighting: Sighting, around: Surroundings | None = None) -> Watch:
     """Return the watch with one more sighting, and what was around the agent then.
 
-    The same sighting again adds nothing.
+    The same sighting again adds nothing, one from before the last neither. One from before the
+    watch began is of another boot: the watch begins anew.
     """
+    if sighting.at < watch.began.at:
+        return begin(watch.baseline, sighting)
     if sighting.at < watch.last.at:
         return watch
     watch = _with_exits(watch, sighting)
@@ -182,7 +185,7 @@ def _exit(watch: Watch, now: Sighting, *, asked: bool) -> Exit:
         cause = Cause.STOP_IGNORED if asked or watch.up_at is not None else Cause.START_TIMEOUT
     elif now.exit_code == "exited" and status == exits.EXIT_CONFIG:
         cause = Cause.CONFIG_ERROR
-    elif killer and now.oom_kills > watch.last.oom_kills:
+    elif killer and _more(watch.last.oom_kills, now.oom_kills):
         cause = Cause.OUT_OF_MEMORY
     unit = UnitState("", exec_main_code=NUMBERS.get(now.exit_code, 0), exec_main_status=status)
     return Exit(
@@ -207,8 +210,8 @@ def _with_counts(watch: Watch, now: Sighting) -> Watch:
             last_error_at=now.at,
         )
     fresh = now.invocation != last.invocation  # the control group is a new one, too
-    kills = now.oom_kills if fresh else _more(last.oom_kills, now.oom_kills)
-    throttled = now.throttled if fresh else _more(last.throttled, now.throttled)
+    kills = _more(0 if fresh else last.oom_kills, now.oom_kills)
+    throttled = _more(0 if fresh else last.throttled, now.throttled)
     if throttled:
         watch = replace(watch, throttled_at=now.at)
     if now.progress != last.progress or fresh:
@@ -295,8 +298,10 @@ def own_doing(watch: Watch, now: Sighting) -> tuple[Cause, ...]:
     return tuple(found)
 
 
-def _more(before: int, after: int) -> int:
+def _more(before: int | None, after: int | None) -> int:
     """Return how much a counter grew; one that is smaller began anew."""
+    if before is None or after is None:
+        return 0
     return after - before if after >= before else after
 
 

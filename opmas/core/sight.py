@@ -21,9 +21,9 @@ class Figures:
     cpu_seconds: float | None = None
     memory_bytes: int | None = None
     memory_max: int | None = None
-    oom_kills: int = 0
-    throttled: int = 0
-    errors: int = 0
+    oom_kills: int | None = None
+    throttled: int | None = None
+    errors: int | None = None
     progress: int | None = None
 
 

@@ -34,9 +34,10 @@ class Sighting:
     cpu_seconds: float | None = None
     memory_bytes: int | None = None  # what it holds: cgroups.Memory.held_bytes
     memory_max: int | None = None
-    oom_kills: int = 0
-    throttled: int = 0  # times that it was slowed down at MemoryHigh=
-    errors: int = 0  # events of severity error that it sent, ever
+    # Counts; None where nobody looked. The first two are those of its present run.
+    oom_kills: int | None = None
+    throttled: int | None = None  # times that it was slowed down at MemoryHigh=
+    errors: int | None = None  # events of severity error that it sent, ever
     progress: int | None = None
 
     @property
@@ -76,10 +77,10 @@ def baseline(before: Sighting | None, earlier: Sighting | None = None) -> Baseli
     if before is None:
         return Baseline(existed=False, wanted=False, up=False, health=Health.UNKNOWN)
     run = max(before.at - before.since, 0.0) if before.is_up else 0.0
-    errors, restarts, seconds = before.errors, before.restarts, run
+    errors, restarts, seconds = before.errors or 0, before.restarts, run
     if earlier is not None and earlier.at < before.at:
         seconds = max(seconds, before.at - earlier.at)
-        errors = max(errors - earlier.errors, 0) if seconds > run else errors
+        errors = max(errors - (earlier.errors or 0), 0) if seconds > run else errors
     seconds = max(seconds, SHORTEST)
     return Baseline(
         wanted=before.desired is Desired.RUNNING and not before.held,

@@ -50,9 +50,9 @@ sightings = st.builds(
     cpu_seconds=st.none() | st.floats(0, 500),
     memory_bytes=st.none() | st.integers(0, 300 * MIB),
     memory_max=st.none() | st.just(256 * MIB),
-    oom_kills=counts,
-    throttled=counts,
-    errors=st.integers(0, 40),
+    oom_kills=st.none() | counts,
+    throttled=st.none() | counts,
+    errors=st.none() | st.integers(0, 40),
     progress=st.none() | counts,
 )
 surroundings = st.builds(
@@ -207,10 +207,10 @@ def test_more_of_what_is_bad_never_turns_undo_into_another_verdict(
     more = data.draw(
         st.sampled_from(
             [
-                {"errors": now.errors + 50},
-                {"oom_kills": now.oom_kills + 1},
+                {"errors": (now.errors or 0) + 50},
+                {"oom_kills": (now.oom_kills or 0) + 1},
                 {"restarts": now.restarts + 3, **crash},
-                {"throttled": now.throttled + 9},
+                {"throttled": (now.throttled or 0) + 9},
             ]
         )
     )
@@ -272,7 +272,7 @@ def test_an_agent_that_does_well_is_never_undone(story, window):
     errors = 0
     grown = []
     for delay, now, around in story:  # a counter only grows
-        errors = max(errors, now.errors)
+        errors = max(errors, now.errors or 0)
         grown.append((delay, replace(now, errors=errors), around))
     first = Sighting(at=1000.0, phase=Phase.STOPPED, reason=Reason.CHANGE)
 

@@ -141,11 +141,36 @@ def test_a_sighting_that_is_older_than_the_last_is_dropped():
     assert take(watch, older) == watch
 
 
+def test_a_watch_begins_anew_after_a_boot():
+    watch = Watched().started().lives(5, errors=1).watch
+    booted = replace(watch.last, at=30.0, since=29.0)
+
+    again = take(watch, booted)
+
+    assert again == begin(BEFORE, booted)
+
+
 def test_counters_that_begin_anew_are_counted_on():
     web = Watched(errors=100, oom_kills=3).started().has(errors=103).has(errors=2)
 
     assert web.watch.errors == 5
     assert web.watch.oom_kills == 0
+
+
+def test_the_counters_of_the_kernel_begin_anew_with_each_run():
+    web = Watched(replace(BEFORE, up=False)).started().has(oom_kills=1)
+
+    web.has(invocation="run-2", oom_kills=1).has(invocation="run-3", oom_kills=3)
+
+    assert web.watch.oom_kills == 5
+
+
+def test_a_counter_that_nobody_had_looked_at_begins_when_somebody_does():
+    web = Watched(errors=None, throttled=None, oom_kills=None).starts().has(errors=100)
+
+    web.lives(2).comes_up().has(errors=102)
+
+    assert web.watch.errors == 2
 
 
 def test_the_first_look_at_a_counter_is_where_counting_begins():
@@ -169,6 +194,14 @@ def test_a_new_run_is_up_anew():
 
     assert watch.up_at == 1013
     assert watch.slices == ()
+
+
+def test_a_new_run_that_was_up_before_it_was_looked_at():
+    web = Watched().started().lives(9)
+
+    web.has(invocation="run-2", since=1010.5).lives(1)
+
+    assert web.watch.up_at == 1010.5
 
 
 def test_a_run_that_is_being_stopped_was_up():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +13,9 @@ from opmas.core.evidence import Baseline, Surroundings
 from opmas.core.findings import EXITS, Weight, needed
 from opmas.core.verdict import Cause, Decision, judge
 from tests.unit.core.watched import BEFORE, MIB, QUIET, Watched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KEEP, UNDO, WATCH = Decision.KEEP, Decision.UNDO, Decision.WATCH
 UNHEALTHY, DEGRADED = Health.UNHEALTHY, Health.DEGRADED
@@ -206,6 +209,29 @@ def test_a_restart_that_was_asked_for_is_no_exit():
     assert (web.decision, web.cause) == (KEEP, None)
 
 
+def test_a_restart_that_was_asked_for_and_seen_late_is_no_exit():
+    web = Watched().started().lives(10)
+
+    web.has(
+        phase=Phase.STARTING,
+        reason=Reason.REQUESTED,
+        invocation="run-2",
+        exit_at=1.0,
+        exit_code="exited",
+        exit_status=1,
+        result="exit-code",
+    )
+
+    assert web.decision is WATCH
+    assert web.watch.exits == ()
+
+
+def test_it_served_and_had_to_be_killed_whoever_told_it_to_stop():
+    web = Watched().started().lives(10).is_killed(9, "timeout")
+
+    assert (web.decision, web.cause) == (UNDO, Cause.STOP_IGNORED)
+
+
 def test_a_restart_that_was_asked_for_as_the_window_ends_is_no_failure():
     web = Watched().started().lives(57).is_told_to_stop().lives(1).starts().lives(1)
 
@@ -256,21 +282,48 @@ def test_the_habit_of_before_decides_how_many_exits_are_too_many(baseline, exits
     assert web.decision is decision
 
 
-@pytest.mark.parametrize(
-    ("kind", "steady", "unsteady"), [(kind, *counts) for kind, counts in EXITS.items()]
-)
-def test_every_row_of_the_table_of_exits(kind, steady, unsteady):
-    story = {
-        Weight.FINAL: lambda web: web.lives(5).exits(78).lives(1).comes_up(),
-        Weight.PLAIN: lambda web: web.lives(5).exits().lives(1).comes_up(),
-        Weight.EARLY: lambda web: web.lives(1).exits().lives(1).comes_up(),
-        Weight.SENT: lambda web: web.lives(5).is_killed().lives(1).comes_up(),
-    }[kind]
+ROWS: dict[Weight, tuple[int, int, Callable[[Watched], Watched]]] = {
+    Weight.FINAL: (1, 1, lambda web: web.lives(5).exits(78)),
+    Weight.PLAIN: (1, 2, lambda web: web.lives(5).exits()),
+    Weight.EARLY: (2, 2, lambda web: web.lives(1).exits()),
+    Weight.SENT: (2, 3, lambda web: web.lives(5).is_killed()),
+}
 
-    for baseline, count in ((BEFORE, steady), (UNSTEADY, unsteady)):
-        web = Watched(baseline).started()
-        before = [story(web).decision for _ in range(count)]
-        assert before == [WATCH] * (count - 1) + [UNDO]
+
+@pytest.mark.parametrize("row", range(2), ids=["steady", "unsteady"])
+@pytest.mark.parametrize("kind", ROWS)
+def test_every_row_of_the_table_of_exits(kind, row):
+    web = Watched((BEFORE, UNSTEADY)[row]).started()
+    *counts, story = ROWS[kind]
+    count = EXITS[kind][row]
+
+    decisions = [story(web).lives(1).comes_up().decision for _ in range(count)]
+
+    assert decisions == [WATCH] * (count - 1) + [UNDO]
+    assert EXITS[kind] == tuple(counts)
+
+
+def test_exits_that_prove_more_count_for_those_that_prove_less():
+    web = Watched(UNSTEADY).started().lives(5).exits().lives(1).comes_up().lives(1).exits()
+
+    assert web.decision is UNDO
+
+
+def test_one_exit_of_its_own_among_those_of_an_outage_is_enough_when_it_is_given_up():
+    web = Watched(UNSTEADY).started().lives(5).exits().lives(1).comes_up().lives(5).exits(69)
+    assert web.decision is WATCH
+
+    web.is_given_up()
+
+    assert (web.decision, web.cause) == (UNDO, Cause.CRASH_LOOP)
+
+
+def test_what_is_not_excused_counts_beside_what_is():
+    web = Watched().started().lives(5).exits(69).exits(69).lives(1).comes_up()
+
+    web.says(UNHEALTHY, "bug").to_the_end()
+
+    assert (web.decision, web.cause) == (UNDO, Cause.UNHEALTHY)
 
 
 def test_only_the_programs_own_word_is_final_whatever_the_habit():
@@ -328,6 +381,20 @@ def test_memory_that_is_taken_once_is_no_leak():
     assert (web.decision, web.cause) == (KEEP, None)
 
 
+def test_memory_that_is_taken_late_but_once_is_no_leak():
+    web = Watched().started().lives(30).lives(5, memory=9).to_the_end()
+
+    assert (web.decision, web.cause) == (KEEP, None)
+
+
+def test_memory_that_grows_too_slowly_to_matter_soon():
+    baseline = replace(BEFORE, memory_bytes=5 * MIB)
+
+    web = Watched(baseline).started().to_the_end(memory=0.27)
+
+    assert (web.decision, web.cause) == (KEEP, None)
+
+
 def test_memory_that_the_version_before_used_too_is_no_leak():
     web = Watched(replace(BEFORE, memory_bytes=150 * MIB)).started().to_the_end(memory=3.5)
 
@@ -347,6 +414,12 @@ def test_ten_times_the_cpu_in_a_short_window(window):
     web = Watched(window=window).started().to_the_end(cpu=0.5)
 
     assert (web.decision, web.cause, web.decided_at) == (UNDO, Cause.CPU, window)
+
+
+def test_cpu_that_rises_in_the_second_half_of_the_window():
+    web = Watched().started().lives(32).to_the_end(cpu=0.5)
+
+    assert (web.decision, web.cause) == (UNDO, Cause.CPU)
 
 
 @pytest.mark.parametrize("seconds", [5, 20, 35])

@@ -36,7 +36,11 @@ class Watched:
         self.around = QUIET
         self.changed_at = 1000.0
         self.now = Sighting(
-            at=self.changed_at, phase=Phase.STOPPED, reason=Reason.CHANGE, memory_max=256 * MIB
+            at=self.changed_at,
+            phase=Phase.STOPPED,
+            reason=Reason.CHANGE,
+            memory_max=256 * MIB,
+            errors=0,
         )
         self.now = replace(self.now, **began)
         self.watch = begin(baseline, self.now)
@@ -127,8 +131,8 @@ class Watched:
                 at=now.at + 1,
                 cpu_seconds=None if spent is None else spent + cpu,
                 memory_bytes=held,
-                errors=now.errors + errors,
-                throttled=now.throttled + throttled,
+                errors=None if now.errors is None else now.errors + errors,
+                throttled=None if now.throttled is None else now.throttled + throttled,
                 progress=None if now.progress is None else now.progress + progress,
             )
         return self
