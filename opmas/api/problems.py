@@ -52,7 +52,6 @@ HTTP_CODES: Final = {
     411: "length-required",
     413: "body-too-large",
     415: "unsupported-media-type",
-    428: "precondition-required",
     500: "internal-error",
     503: "too-many-waiting",
 }
