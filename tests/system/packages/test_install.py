@@ -7,10 +7,28 @@ from typing import Any
 from tests.lab import Host, wait_for
 from tests.system.install import FOUND_WITHIN, apt, install
 
+INSTALLED_WITHIN = 20.0
+# An agent package, and the Debian package that carries its bundle.
+CLOCK = """
+api: opmas.agent/v1
+name: clock
+version: 1.0.0
+summary: writes the time to the journal
+runtime: exec
+command: [/bin/sh, -c, "while date; do sleep 60; done"]
+"""
+CLOCK_DEB = "/root/opmas-agent-clock_1.0.0_all.deb"
+
 
 def packages(host: Host) -> list[str]:
     document: Any = json.loads(host.run("opmas", "package", "list", "--json").stdout)
     return [package["name"] for package in document["packages"]]
+
+
+def make_clock(host: Host) -> None:
+    host.run("mkdir", "/root/clock")
+    host.run("tee", "/root/clock/agent.yaml", input=CLOCK)
+    host.run("opmas", "bundle", "deb", "/root/clock", "--unsigned", "--output", "/root")
 
 
 def test_one_run_of_apt_brings_a_working_whole(shared_host: Host) -> None:
@@ -55,6 +73,29 @@ def test_an_agent_that_comes_while_the_manager_is_down_is_found_at_its_start(
 
     assert audit.stdout == ""
     assert packages(bare_host) == ["hostwatch"]
+
+
+def test_a_bundle_that_comes_in_a_deb_is_installed(debs: Path, bare_host: Host) -> None:
+    install(bare_host, debs, "opmas-manager", "python3-opmas-agent")
+    make_clock(bare_host)
+
+    apt(bare_host, "install", CLOCK_DEB)
+
+    wait_for(lambda: packages(bare_host) == ["clock"], INSTALLED_WITHIN, "clock installed")
+    assert bare_host.run("opmas", "agent", "create", "clock").returncode == 0
+
+
+def test_a_bundle_that_comes_while_the_manager_is_down_is_installed_at_its_start(
+    debs: Path, bare_host: Host
+) -> None:
+    install(bare_host, debs, "opmas-manager", "python3-opmas-agent")
+    make_clock(bare_host)
+    bare_host.run("systemctl", "stop", "opmas-manager")
+
+    apt(bare_host, "install", CLOCK_DEB)
+    bare_host.run("systemctl", "start", "opmas-manager")
+
+    wait_for(lambda: packages(bare_host) == ["clock"], INSTALLED_WITHIN, "clock installed")
 
 
 def test_an_agent_package_that_goes_is_missed(installed_host: Host) -> None:
