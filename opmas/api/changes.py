@@ -27,7 +27,7 @@ from opmas.errors import RequestError
 if TYPE_CHECKING:
     from opmas.api.context import Api
 
-MOST: Final = 1000
+MOST: Final = 500  # as the manager has it
 SERIAL: Final = query.whole(0, 2**53 - 1)
 FILTERS: Final = {
     "agent": query.agent,

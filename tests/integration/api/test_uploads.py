@@ -34,6 +34,7 @@ def worker(service):
 
 def peak(process):
     found = re.search(r"^VmHWM:\s+(\d+) kB", (process / "status").read_text(), re.MULTILINE)
+    assert found is not None
     return int(found[1]) * 1024
 
 
