@@ -21,7 +21,6 @@ def install(task: Task) -> dict[str, Any]:
         version = given.get("version", fields.line, "")
         delivered_by = given.get("delivered_by", fields.text, "")
     packages = task.settings.packages
-    installation.sweep(task.paths.packages)
     installed = installation.install(
         Path(path),
         place=installation.Place(

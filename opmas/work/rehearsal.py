@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from opmas.bundles.installation import verify_installed
+from opmas.bundles.installed import verify_installed
 from opmas.core import fields
 from opmas.core.agent import NAME
 from opmas.core.manifest import Manifest, Runtime, parse_manifest

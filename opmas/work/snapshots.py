@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core import fields
 from opmas.core.agent import NAME
-from opmas.errors import BackendError, InvalidError
+from opmas.errors import DiskSpaceError, InvalidError
 from opmas.host.files import write_whole
 from opmas.work import kernel
 from opmas.work.tree import Copier, Size, measure, opened, remove_tree
@@ -159,12 +159,12 @@ def _check_space(target: int, size: Size) -> None:
     disk = os.fstatvfs(target)
     free = disk.f_bavail * disk.f_frsize
     if free < size.bytes + SPARE:
-        raise BackendError(
+        raise DiskSpaceError(
             f"cannot copy the state directory: it takes {_mib(size.bytes)} MiB, the disk has "
             f"{_mib(free)} MiB left, of which {_mib(SPARE)} MiB are kept: make room"
         )
     if disk.f_files and disk.f_favail < size.entries + INODES_SPARE:
-        raise BackendError(
+        raise DiskSpaceError(
             f"cannot copy the state directory: it has {size.entries} entries, the disk has room "
             f"for {disk.f_favail}, of which {INODES_SPARE} are kept: make room"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import importlib
 import json
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core import job as jobs
 from opmas.core.job import JobKind, Outcome
-from opmas.errors import BackendError, InvalidError, OpmasError
+from opmas.errors import BackendError, DiskSpaceError, InvalidError, OpmasError
 from opmas.host.files import write_whole
 from opmas.work.stop import hold_stop
 from opmas.work.task import Paths, Report, Task
@@ -30,6 +31,7 @@ LOCK_LIMIT: Final = 60.0  # seconds; the manager has one job done at a time, so 
 LOCK_DELAY: Final = 0.05
 MOST_PROBLEMS: Final = 200
 PROBLEM_LENGTH: Final = 500  # characters
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 # Named here and imported when asked for: a snapshot does not pay for cryptography.
 _FUNCTIONS: Final[dict[JobKind, tuple[str, str]]] = {
@@ -114,7 +116,8 @@ def _outcome(action: Callable[[], dict[str, Any]]) -> Outcome:
         _say(traceback.format_exc())
         where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
         reason = f"{where}{(error.strerror or str(error)).lower()}"
-        return Outcome(ok=False, code=BackendError.code, message=f"cannot do the job: {reason}")
+        code = DiskSpaceError.code if error.errno in _FULL else BackendError.code
+        return Outcome(ok=False, code=code, message=f"cannot do the job: {reason}")
     except Exception as error:  # noqa: BLE001 -- a fault of ours is a result as well
         _say(traceback.format_exc())
         said = f"{type(error).__name__}: {error}"[:PROBLEM_LENGTH]

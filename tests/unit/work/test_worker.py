@@ -1,11 +1,13 @@
 """One job, done by the worker's process: what it writes down, whatever comes."""
 
+import errno
 import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -167,16 +169,23 @@ def test_a_fault_of_ours_is_a_result_as_well(
     assert "<3>Traceback" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("number", "code", "reason"),
+    [
+        (errno.ENOSPC, "no-space", "no space left on device"),
+        (errno.EIO, "unavailable", "input/output error"),
+    ],
+)
 def test_an_error_of_the_disk_is_one_to_try_again(
-    state: Path, monkeypatch: pytest.MonkeyPatch
+    state: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: str, reason: str
 ) -> None:
     folder = put(state, "discard", snapshot="s1")
-    monkeypatch.setattr("opmas.work.snapshots.discard", _full)
+    monkeypatch.setattr("opmas.work.snapshots.discard", _failing(number))
 
     worker.work("1-1", settings(state))
 
-    assert result(folder)["code"] == "unavailable"
-    assert result(folder)["message"] == "cannot do the job: /x: no space left on device"
+    assert result(folder)["code"] == code
+    assert result(folder)["message"] == f"cannot do the job: /x: {reason}"
 
 
 def test_a_job_waits_for_another_to_end(state: Path) -> None:
@@ -235,8 +244,11 @@ def _broken(_task: object) -> None:
     raise ZeroDivisionError("oh")
 
 
-def _full(_task: object) -> None:
-    raise OSError(28, "No space left on device", "/x")
+def _failing(number: int) -> Callable[[object], None]:
+    def does(_task: object) -> None:
+        raise OSError(number, os.strerror(number), "/x")
+
+    return does
 
 
 @pytest.fixture
