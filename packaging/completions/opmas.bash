@@ -49,9 +49,9 @@ _opmas() {
         " package hold") kind="packages"; options="--json --socket --config" ;;
         " package unhold") kind="packages"; options="--json --socket --config" ;;
         " change list") kind=""; options="--agent --package --state --active --lines -n --json --socket --config" ;;
-        " change show") kind=""; options="--json --socket --config" ;;
-        " change undo") kind=""; options="--dry-run --no-wait --timeout --json --socket --config" ;;
-        " change wait") kind=""; options="--timeout --json --socket --config" ;;
+        " change show") kind="changes"; options="--json --socket --config" ;;
+        " change undo") kind="changes"; options="--dry-run --no-wait --timeout --json --socket --config" ;;
+        " change wait") kind="changes"; options="--timeout --json --socket --config" ;;
         " events") kind=""; options="--follow -f --lines -n --since --after --agent --type --json --socket --config" ;;
         " bundle check") kind="directories"; options="--json --socket --config" ;;
         " bundle build") kind="directories"; options="--output --key --password-file --unsigned --wheels --fetch --json --socket --config" ;;
@@ -67,7 +67,7 @@ _opmas() {
         " token revoke") kind=""; options="--json --socket --config" ;;
         " doctor") kind=""; options="--json --socket --config" ;;
         " version") kind=""; options="--json --socket --config" ;;
-        " completion") kind="words:bash agents packages"; options="--json --socket --config" ;;
+        " completion") kind="words:bash agents packages changes"; options="--json --socket --config" ;;
     esac
     # the value of an option
     case "$path $before" in
@@ -152,7 +152,7 @@ _opmas() {
         kind="words:$options --help"
     fi
     case "$kind" in
-        agents|packages) kind="words:$(opmas completion "$kind" 2>/dev/null)" ;;
+        agents|packages|changes) kind="words:$(opmas completion "$kind" 2>/dev/null)" ;;
     esac
     case "$kind" in
         files) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$word")) ;;

@@ -190,6 +190,7 @@ def test_a_deaf_manager_does_not_hang_the_shells_completion(opmas, manager):
 def test_completion_offers_names(opmas, web):
     assert opmas("completion", "agents").stdout == "web\n"
     assert opmas("completion", "packages").stdout == "demo\nhostwatch\n"
+    assert opmas("completion", "changes").stdout == "1\n"
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,12 @@ def complete(*words):
         (("opmas", "events", "--se"), []),
         (("opmas", "events", "--si"), ["--since"]),
         (("opmas", "package", "show", "w"), ["web-1", "web-2"]),
+        (("opmas", "change", "undo", "web"), ["web-1", "web-2"]),
+        (
+            ("opmas", "change", "list", "--state", "rev"),
+            ["reverting", "reverted", "revert-failed"],
+        ),
+        (("opmas", "key", "re"), ["revoke"]),
         (("opmas", "completion", "b"), ["bash"]),
         (("opmas", "status", "x"), []),
     ],
