@@ -32,7 +32,7 @@ from opmas.core.change import (
 from opmas.core.changes import blocker, enter, failed_before, mark, marked, under_way, with_change
 from opmas.core.condition import dump_spec, load_spec
 from opmas.core.events import Measure, RunTask
-from opmas.core.evidence import baseline, begin
+from opmas.core.evidence import baseline, begin, rebooted
 from opmas.core.reverting import begin_revert, revert
 from opmas.core.sight import sight
 from opmas.core.state import LIVE, Pending, Then
@@ -147,7 +147,10 @@ def resumed(change: Change, *, same_boot: bool) -> Change:
             task = replace(task, state=TaskState.DONE)  # noqa: PLW2901
         tasks.append(task)
     change = replace(change, tasks=tuple(tasks), released=False)
-    return change if same_boot else replace(change, watch_until=None)
+    if same_boot:
+        return change
+    watches = {name: rebooted(watched) for name, watched in change.watches.items()}
+    return replace(change, watch_until=None, watches=watches)
 
 
 def previewed(roster: Roster, change: Change, result: Mapping[str, Any]) -> Change:

@@ -1,8 +1,7 @@
 """What is gathered about an agent while a change of it is watched.
 
 A `Watch` holds running figures, bounded, so that it can be saved with the change; `take` adds one
-sighting. Instants are the machine's monotonic time: after a boot, `begin` anew with the same
-baseline.
+sighting. Instants are the machine's monotonic time: in another boot it goes on as `rebooted`.
 """
 
 from __future__ import annotations
@@ -30,6 +29,7 @@ __all__ = [
     "begin",
     "dump_watch",
     "load_watch",
+    "rebooted",
     "take",
 ]
 
@@ -128,14 +128,27 @@ def begin(base: Baseline, sighting: Sighting) -> Watch:
     return Watch(base, sighting, sighting, up_at=up_at, progress_at=sighting.at)
 
 
+def rebooted(watch: Watch) -> Watch:
+    """Return the watch as it goes on in another boot: instants and runs begin anew."""
+    down = replace(
+        watch.last,
+        at=0.0,
+        since=0.0,
+        phase=Phase.STOPPED,
+        reason=Reason.BOOT,
+        health=Health.UNKNOWN,
+        invocation="",
+        restarts=0,
+        errors=None,
+    )
+    return begin(watch.baseline, down)
+
+
 def take(watch: Watch, sighting: Sighting, around: Surroundings | None = None) -> Watch:
     """Return the watch with one more sighting, and what was around the agent then.
 
-    The same sighting again adds nothing, one from before the last neither. One from before the
-    watch began is of another boot: the watch begins anew.
+    The same sighting again adds nothing, and one from before the last neither.
     """
-    if sighting.at < watch.began.at:
-        return begin(watch.baseline, sighting)
     if sighting.at < watch.last.at:
         return watch
     watch = _with_exits(watch, sighting)
@@ -160,7 +173,7 @@ def _with_exits(watch: Watch, now: Sighting) -> Watch:
     # One exit shows as an edge, as a restart, or as both, one after the other.
     seen = watch.exits_seen + int(edge)
     missed = max(restarts - seen, 0)
-    found = (_exit(watch, now, asked=asked),) * min(int(edge) + missed, MOST_EXITS)
+    found = (_exit(watch, now),) * min(int(edge) + missed, MOST_EXITS)
     return replace(
         watch,
         restarts=restarts,
@@ -176,13 +189,13 @@ def _was_asked(last: Sighting, now: Sighting) -> bool:
     return last.is_up and not now.is_up and now.reason in ASKED
 
 
-def _exit(watch: Watch, now: Sighting, *, asked: bool) -> Exit:
+def _exit(watch: Watch, now: Sighting) -> Exit:
     early = watch.up_at is None or now.at - watch.up_at < EARLY
     cause = RESULTS.get(now.result, Cause.EXITED)
     killer = now.exit_code in {"killed", "dumped"}
     status = now.exit_status or 0
     if now.result == "timeout":
-        cause = Cause.STOP_IGNORED if asked or watch.up_at is not None else Cause.START_TIMEOUT
+        cause = Cause.START_TIMEOUT if watch.up_at is None else Cause.STOP_IGNORED
     elif now.exit_code == "exited" and status == exits.EXIT_CONFIG:
         cause = Cause.CONFIG_ERROR
     elif killer and _more(watch.last.oom_kills, now.oom_kills):

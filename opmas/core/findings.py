@@ -164,10 +164,11 @@ def _too_many(exits: Sequence[Exit], expected: float) -> bool:
 def _cause(exits: Sequence[Exit]) -> Cause:
     """Return what to call the exits by: the most telling of them."""
     first = min(exits, key=lambda each: tuple(Weight).index(weight(each)))
-    if first.cause is not Cause.EXITED or len(exits) == 1:
+    if first.cause is not Cause.EXITED:
         return first.cause
-    early = all(each.early for each in exits)
-    return Cause.FAILED_TO_START if early else Cause.CRASH_LOOP
+    if all(each.early for each in exits):
+        return Cause.FAILED_TO_START
+    return Cause.EXITED if len(exits) == 1 else Cause.CRASH_LOOP
 
 
 def _exit_facts(watch: Watch, exits: Sequence[Exit]) -> tuple[str, ...]:

@@ -133,4 +133,5 @@ def _is_stopped(now: Sighting) -> bool:
 def _is_queued(watch: Watch, now: Sighting) -> bool:
     """Return whether it waits for its turn: systemd has made no new run of it."""
     waits = now.phase is Phase.STARTING and now.reason is not Reason.AUTO_RESTART
-    return waits and watch.first_up is None and now.invocation in {"", watch.began.invocation}
+    untouched = watch.first_up is None and not watch.exits
+    return waits and untouched and now.invocation in {"", watch.began.invocation}

@@ -13,6 +13,7 @@ from opmas.core.reverting import begin_revert
 from opmas.core.sight import sight
 from opmas.core.state import health
 from opmas.core.verdict import Decision, Verdict, judge
+from opmas.core.window import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,6 +81,9 @@ def sighted(
     until = change.watch_until
     if until is None and all(a.phase in UP for a in _watched(roster, change)):
         until = now + change.window
+    begun = min((each.began.at for each in change.watches.values()), default=now)
+    if until is None and now - begun >= LONGEST:
+        until = now  # what keeps it down is from outside, or it would be undone by now
     elapsed = 0.0 if until is None else change.window - (until - now)
     watches = {
         name: take(watch_, sightings[name], around.get(name))

@@ -19,6 +19,7 @@ from opmas.core.evidence import (
     begin,
     dump_watch,
     load_watch,
+    rebooted,
     take,
 )
 from opmas.core.surroundings import is_outside, troubles
@@ -141,13 +142,15 @@ def test_a_sighting_that_is_older_than_the_last_is_dropped():
     assert take(watch, older) == watch
 
 
-def test_a_watch_begins_anew_after_a_boot():
-    watch = Watched().started().lives(5, errors=1).watch
-    booted = replace(watch.last, at=30.0, since=29.0)
+def test_a_watch_goes_on_in_another_boot_and_forgets_what_was():
+    web = Watched(replace(BEFORE, up=False), exit_at=0.5).started().lives(20, errors=1).exits()
 
-    again = take(watch, booted)
+    watch = rebooted(web.watch)
+    up = replace(web.now, at=30.0, since=29.0, phase=Phase.RUNNING, invocation="new", restarts=0)
+    watch = take(watch, up)
 
-    assert again == begin(BEFORE, booted)
+    assert (watch.baseline, watch.exits, watch.errors) == (web.watch.baseline, (), 0)
+    assert watch.up_at == 29
 
 
 def test_counters_that_begin_anew_are_counted_on():

@@ -152,6 +152,20 @@ def test_it_hangs_in_its_start():
     assert (web.decision, web.cause) == (UNDO, Cause.START_TIMEOUT)
 
 
+def test_it_hangs_in_its_start_and_is_told_to_end_by_systemd():
+    web = Watched().starts().lives(30).is_told_to_stop().lives(1)
+
+    web.has(exit_at=1.0, **KILLED)
+
+    assert (web.decision, web.cause) == (UNDO, Cause.START_TIMEOUT)
+
+
+def test_it_is_given_up_after_one_exit_in_its_start():
+    web = Watched().starts().exits().is_given_up()
+
+    assert (web.decision, web.cause) == (UNDO, Cause.FAILED_TO_START)
+
+
 def test_it_is_still_starting_when_the_window_is_over():
     web = Watched().starts().to_the_end()
 
