@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from opmas.ports import Units
     from opmas.systemd.client import SystemdUnits
+    from tests.lab import Host
     from tests.system.systemd.units_host import UnitsHost
 
 
@@ -104,6 +105,11 @@ class HostWorld:
 
     def __init__(self, host: UnitsHost) -> None:
         self._host = host
+
+    @property
+    def host(self) -> Host:
+        """The lab host itself."""
+        return self._host.host
 
     def units(self) -> SystemdUnits:
         return self._host.units()

@@ -161,10 +161,6 @@ class AgentUnderTest(Observation):
         """Send its main process a signal."""
         self.process.signal(number)
 
-    def reload(self) -> None:
-        """Have it read its configuration file again, as `systemctl reload` does (SIGHUP)."""
-        self.signal(signal.SIGHUP)
-
     def stop(self) -> int:
         """Stop it as systemd does and return its exit code; fail when systemd would kill it."""
         __tracebackhide__ = True

@@ -227,6 +227,11 @@ class Observation:
         unit, before = self.process.unit, self.process.unit.fed
         self._wait("the watchdog was not fed", lambda: unit.fed > before or None)
 
+    def wait_until(self, is_so: Callable[[], object], what: str) -> None:
+        """Return when `is_so` is true of what the agent said; `what` says what that means."""
+        __tracebackhide__ = True
+        self._wait(f"in vain: {what}", lambda: bool(is_so()) or None)
+
     def wait_exit(self) -> int:
         """Return its exit code when it ends by itself; negative for a signal."""
         __tracebackhide__ = True

@@ -86,7 +86,11 @@ class Process:
     def kill(self) -> None:
         """End it and what it started, whatever they do."""
         self.signal(signal.SIGKILL)
-        until = time.monotonic() + KILL_WITHIN
+        self.wait_end(KILL_WITHIN)
+
+    def wait_end(self, within: float = KILL_WITHIN) -> None:
+        """Return when it has ended, or the time is up."""
+        until = time.monotonic() + within
         self._reactor.wait(lambda: self.exit_code, lambda: until)
 
     # hearing; all of this runs under the reactor's lock
