@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
-from docs import agent_schema
+from docs import agent_schema, verdicts
 from opmas.api.problems import status_of
 from opmas.api.settings import ApiSettings
 from opmas.cli.exits import exit_for
@@ -53,7 +53,7 @@ def documents() -> dict[str, str]:
         "docs/reference/lifecycle.dot": lifecycle_dot(),
         "docs/reference/agent.schema.json": agent_schema.schema_text(),
     }
-    for name in ("agent.yaml", "lifecycle", "errors", "settings"):
+    for name in ("agent.yaml", "lifecycle", "errors", "settings", "verdicts"):
         path = f"docs/reference/{name}.md"
         made[path] = PART.sub(_fresh, (TOP / path).read_text(encoding="utf-8"))
     return made
@@ -172,6 +172,20 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 PARTS: Final[dict[str, Callable[[], str]]] = {
+    "verdict-causes": lambda: _table(
+        ("Reason", "In words", "It is seen", "What excuses it"), verdicts.causes()
+    ),
+    "verdict-gates": lambda: _table(("Reason", "In words", "It holds when"), verdicts.gates()),
+    "verdict-troubles": lambda: _table(
+        ("Reason", "In words", "It holds when"), verdicts.troubles()
+    ),
+    "verdict-outside": verdicts.outside,
+    "verdict-exits": lambda: _table(
+        ("The exit", "of a steady agent", "of an unsteady one"), verdicts.exits()
+    ),
+    "verdict-windows": lambda: _table(
+        ("The change", "watched for", "with `migrate`"), verdicts.windows()
+    ),
     "agent-keys": agent_schema.keys_table,
     "agent-sections": agent_schema.sections_text,
     "lifecycle-diagram": _lifecycle_diagram,

@@ -7,6 +7,7 @@ import pytest
 
 from docs.generate import documents
 from opmas.core.agent import Phase, Reason
+from opmas.core.cause import Cause
 from opmas.core.explain import REASONS
 from opmas.errors import BY_CODE
 
@@ -59,6 +60,10 @@ def test_every_reason_is_explained_in_the_words_of_the_product():
     rows = dict(re.findall(r"^\| `([a-z-]+)` \| ([^|]+) \|", text, re.MULTILINE))
 
     assert rows == {str(reason): REASONS[reason] for reason in Reason}
+
+
+def test_every_reason_of_a_verdict_is_in_the_reference():
+    assert sorted(first_column("verdicts.md")) == sorted(Cause)
 
 
 def test_every_phase_is_explained():
