@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 SOON: Final = 0.5  # seconds; a shell that hangs at Tab is worse than no names
 
+# What is listed, by which method, under which member, by which member of each.
+LISTS: Final = {
+    "agents": ("agent.list", "agents", "name"),
+    "packages": ("package.list", "packages", "name"),
+    "changes": ("change.list", "changes", "id"),
+}
+
 HEAD: Final = """\
 # bash completion for opmas; made by `opmas completion bash`, not to be edited
 
@@ -48,7 +55,7 @@ TAIL: Final = """\
         kind="words:$options --help"
     fi
     case "$kind" in
-        agents|packages) kind="words:$(opmas completion "$kind" 2>/dev/null)" ;;
+        agents|packages|changes) kind="words:$(opmas completion "$kind" 2>/dev/null)" ;;
     esac
     case "$kind" in
         files) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$word")) ;;
@@ -66,16 +73,14 @@ def print_completion(session: Session) -> Exit:
     if what == "bash":
         print(render_bash(), end="")
         return Exit.OK
-    method, key = {"agents": ("agent.list", "agents"), "packages": ("package.list", "packages")}[
-        what
-    ]
+    method, key, name = LISTS[what]
     try:
         with session.new_client(SOON) as manager:
-            names = [found["name"] for found in manager.call(method)[key]]
+            names = [found[name] for found in manager.call(method)[key]]
     except OpmasError:
         return Exit.OK  # a shell that completes has no place for an error
-    for name in names:
-        print(name)
+    for each in names:
+        print(each)
     return Exit.OK
 
 

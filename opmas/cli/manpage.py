@@ -21,7 +21,8 @@ DESCRIPTION: Final = (
     (
         "opmas talks to the manager over its control socket and needs no other service. To use "
         "it be root or a member of the group opmas. opmas agent logs, opmas doctor and opmas "
-        "version work while the manager is down."
+        "version work while the manager is down, and so do opmas bundle and opmas key, which "
+        "authors use without any privilege; only root says whom a host trusts."
     ),
     (
         "What agents say is shown with control characters as escapes, so that it cannot change "
@@ -38,7 +39,10 @@ ENVIRONMENT: Final = (
 FILES: Final = (
     ("/run/opmas/manager.sock", "the manager's control socket"),
     ("/etc/opmas/opmas.yaml", "the manager's settings; opmas reads manager.socket from it"),
-    ("/usr/lib/opmas/agents/", "the agent packages"),
+    ("/etc/opmas/trusted-keys.d/", "the keys whose bundles this host installs"),
+    ("/usr/lib/opmas/agents/", "the agent packages that dpkg owns"),
+    ("/var/lib/opmas/packages/NAME/VERSION/", "the versions that came as bundles"),
+    ("~/.config/opmas/keys/default.key", "the secret key that an author signs with"),
     ("/etc/systemd/system/opmas-agent@NAME.service.d/", "what the manager declares of an agent"),
 )
 NOTES: Final = (
@@ -47,6 +51,12 @@ NOTES: Final = (
         "network=observe. opmas agent create shows each need with its explanation and asks; "
         "without a terminal it ends with exit code 6 and prints the command that grants what is "
         "missing."
+    ),
+    (
+        "Changes. Whatever changes an agent or a package is a change with a number, which opmas "
+        "change shows, waits for and undoes. An update, a rollback or an installation is waited "
+        "for until it has ended; Ctrl-C ends the waiting and not the change. Afterwards the "
+        "agent is watched, and put back as it was when it does worse than before."
     ),
     (
         "Text for programs. Every command takes --json; its documents are stable and named by "

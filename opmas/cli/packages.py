@@ -120,7 +120,7 @@ def _versions(versions: list[dict[str, Any]], palette: Palette) -> str:
         trust = trust_of(found)
         parts = [
             palette.paint(trust, TRUST_STYLES.get(trust, "")),
-            visible(f"by {found['delivered_by'] or found['source']}"),
+            *([visible(f"from {found['delivered_by']}")] if found["delivered_by"] else ()),
             visible(f"for {', '.join(found['agents'])}") if found["agents"] else "not used",
         ]
         if found["bad_until"]:

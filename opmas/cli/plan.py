@@ -40,6 +40,13 @@ def make_plan(
     }
 
 
+def _planned(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the manager's plan, or what changes when it has made none."""
+    if document["change"]:
+        return plan_fields(document["change"])
+    return [("changes", visible(", ".join(document["changes"])))]
+
+
 def render_plan(document: dict[str, Any], view: View) -> str:
     """Return the plan and what is still missing for it."""
     palette = view.palette
@@ -52,8 +59,7 @@ def render_plan(document: dict[str, Any], view: View) -> str:
         ("limits", visible(limits) or "the package's"),
         ("after", visible(", ".join(document["after"]))),
         ("config", render_config(document["config"])),
-        ("changes", visible(", ".join(document["changes"]))),
-        *(plan_fields(document["change"]) if document["change"] else ()),
+        *_planned(document),
         ("granted", render_needs(granted, palette)),
         ("not granted", render_needs(missing, palette)),
     ]

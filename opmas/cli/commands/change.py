@@ -22,7 +22,9 @@ GROUP: Final = Group(
     "that does worse than before is put back as it was.",
 )
 
-CHANGE: Final = operand("id", text="the change's number", metavar="ID", number=int)
+CHANGE: Final = operand(
+    "id", text="the change's number", metavar="ID", number=int, completes="changes"
+)
 STATES: Final = (
     *("planned", "applying", "watching", "committed"),
     *("reverting", "reverted", "revert-failed", "refused"),

@@ -128,8 +128,8 @@ COMPLETION: Final = Command(
     ("completion",),
     "print the shell completion",
     "Prints the completion script of a shell. The Debian package installs it for bash. "
-    "`opmas completion agents` and `opmas completion packages` print the names that the script "
-    "offers, one a line, or nothing when the manager does not answer within half a second.",
+    "`opmas completion agents`, `packages` and `changes` print the names that the script offers, "
+    "one a line, or nothing when the manager does not answer within half a second.",
     (
         ('eval "$(opmas completion bash)"', "in this bash"),
         (
@@ -141,9 +141,9 @@ COMPLETION: Final = Command(
     (
         operand(
             "what",
-            text="what to print: bash, or the names of agents or packages",
+            text="what to print: bash, or the names of agents, packages or changes",
             metavar="WHAT",
-            choices=("bash", "agents", "packages"),
+            choices=("bash", "agents", "packages", "changes"),
         ),
     ),
 )

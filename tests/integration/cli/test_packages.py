@@ -8,7 +8,7 @@ def test_install_by_name_takes_the_newest(opmas, manager):
 
     assert (done.returncode, done.stdout) == (0, "demo: installed 1.0.0 -> 1.1.0 (change 1)\n")
     assert "1.1.0 (+1)" in opmas("package", "list").stdout
-    assert "1.1.0  key 0123456789ABCDEF, by bundle" in opmas("package", "show", "demo").stdout
+    assert "1.1.0  key 0123456789ABCDEF, not used" in opmas("package", "show", "demo").stdout
 
 
 @pytest.mark.parametrize("name", ["probe-0.5.0.opmas", "opmas-agent-probe_0.5.0_all.deb"])

@@ -29,7 +29,7 @@ def test_what_nobody_vouches_for_stands_out_wherever_it_is():
 
     assert "1.1.0 (+1)" in table
     assert "\x1b[33munsigned\x1b[0m" in table
-    assert "\x1b[33munsigned\x1b[0m, by bundle" in whole
+    assert "\x1b[33munsigned\x1b[0m, not used" in whole
     assert "ready, held" in whole
 
 
@@ -45,8 +45,8 @@ def test_versions_say_who_vouches_who_runs_them_and_which_were_undone():
 
     text = render_package(found, view())
 
-    assert "1.0.0  dpkg, by deb, for web, db" in text
-    assert "2.0.0  key AB12, by deb:opmas-agent-web, not used, was undone, not tried" in text
+    assert "1.0.0  dpkg, for web, db" in text
+    assert "2.0.0  key AB12, from deb:opmas-agent-web, not used, was undone, not tried" in text
 
 
 def test_no_packages_says_how_to_get_one():
