@@ -165,7 +165,8 @@ def _with_exits(watch: Watch, now: Sighting) -> Watch:
     again = now.restarts if again < 0 else again  # counted anew: somebody started it
     restarts = watch.restarts + again
     edge = now.exit_at not in {0.0, last.exit_at}
-    asked = again == 0 and _was_asked(last, now)
+    # What ends while it comes up goes through `stopping` too, and nobody asked for it.
+    asked = again == 0 and watch.up_at is not None and _was_asked(last, now)
     if edge and asked and now.result != "timeout":
         return replace(
             watch, restarts=restarts

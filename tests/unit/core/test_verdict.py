@@ -74,6 +74,14 @@ def test_its_check_before_the_start_fails_without_an_exit_of_its_own():
     assert (web.decision, web.cause) == (UNDO, Cause.FAILED_TO_START)
 
 
+def test_it_exits_while_it_starts_and_systemd_ends_what_is_left_of_it():
+    web = Watched().starts().is_told_to_stop()
+
+    web.has(exit_at=1.0, exit_code="exited", exit_status=78, result="exit-code")
+
+    assert (web.decision, web.cause) == (UNDO, Cause.CONFIG_ERROR)
+
+
 def test_it_comes_up_at_the_second_try():
     web = Watched().starts().exits().lives(1).comes_up().to_the_end()
 
