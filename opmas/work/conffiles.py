@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SIZE_LIMIT: Final = 16 << 20  # bytes of one file
 INDEX: Final = "index.json"
+KEPT: Final = 8  # versions of one package: more than there are .debs kept
 SUFFIXES: Final = (".dpkg-dist", ".dpkg-new", ".dpkg-old", ".dpkg-tmp")  # what dpkg leaves beside
 
 
@@ -91,6 +92,12 @@ class Conffiles:
         half.rename(self._folder)
         sync_directory(self._parent)
         shutil.rmtree(old, ignore_errors=True)
+        self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        found = [(path.stat().st_mtime_ns, path) for path in self._parent.iterdir()]
+        for _, path in sorted(found, reverse=True)[KEPT:]:
+            shutil.rmtree(path, ignore_errors=True)
 
     def bring_back(self, others: Iterable[Conffile]) -> tuple[str, ...]:
         """Make the files what they were, and return their paths; none when none were put aside.

@@ -9,7 +9,7 @@ these modules away below the job.
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,11 +24,14 @@ from opmas.work.shelf import Debs, copy_deb
 from opmas.work.stop import hold_stop
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from opmas.work.dpkg import Status
     from opmas.work.task import Task
 
 BEGUN: Final = "begun.json"  # in the job's directory: what there was before it changed anything
 LOG: Final = "apt.log"
+COPY: Final = "given.deb"
 DEBSUMS: Final = Path("/usr/bin/debsums")
 
 
@@ -38,6 +41,7 @@ class Begun:
 
     version: str
     cached: str
+    target: str = ""  # of an installation: a repository may offer another by the next run
 
 
 def install(task: Task) -> dict[str, Any]:
@@ -48,32 +52,20 @@ def install(task: Task) -> dict[str, Any]:
         path = given.get("path", fields.absolute_path, "")
         allow_downgrade = given.get("allow_downgrade", fields.flag, default=False)
     work = _Work(task, deb)
-    file = work.read_given(Path(path), version) if path else None
-    target = file.version if file else work.find_target(version)
-    begun = work.begun()
-    if begun is None:
-        now = work.present()
-        if now.configured and now.version == target:
-            return _installed(now.version, target, "")
-        work.check_wish(now, target, allow_downgrade=allow_downgrade)
-        begun = work.begin(now)
-    else:
-        work.settle()
-    what = str(file.path) if file else f"{deb}={target}"
-    downgrade = ["--allow-downgrades"] if allow_downgrade else []
-    with hold_stop():
-        code = 0
-        if not work.is_at(target):
-            code = apt.run(
-                "install", "--no-remove", *downgrade, "--", what, log=work.log, report=task.report
-            )
-        work.check_end(target, code, f"install {deb} {target}")
-    if file:
-        work.debs.add(file.path, deb, target)
-        file.path.unlink()
-    else:
-        work.debs.keep_fetched(deb, target)
-    return _installed(begun.version, target, begun.cached)
+    with work.given(Path(path) if path else None, version) as file:
+        begun = work.begun()
+        if begun is None:
+            target = file.version if file else work.find_target(version)
+            now = work.present()
+            if now.configured and now.version == target:
+                return _installed(Begun(now.version, "", target))
+            work.check_wish(now, target, allow_downgrade=allow_downgrade)
+            begun = work.begin(now, target)
+        else:
+            work.settle()
+        with hold_stop():
+            work.install(begun.target, file, allow_downgrade=allow_downgrade)
+        return _installed(begun)
 
 
 def roll_back(task: Task) -> dict[str, Any]:
@@ -192,9 +184,16 @@ class _Work:
         self.log = Log(task.folder / LOG)
         self.debs = Debs(task.paths.debs)
 
-    def read_given(self, path: Path, version: str) -> _Given:
-        """Return the .deb file as it is now, when it is of the package."""
-        copy = copy_deb(path, self._task.folder)
+    @contextmanager
+    def given(self, path: Path | None, version: str) -> Iterator[_Given | None]:
+        """Give a copy of the .deb file as it is now, when it is of the package; or none."""
+        try:
+            yield self._read_given(path, version) if path else None
+        finally:
+            (self._task.folder / COPY).unlink(missing_ok=True)
+
+    def _read_given(self, path: Path, version: str) -> _Given:
+        copy = copy_deb(path, self._task.folder / COPY)
         built = dpkg.read_deb(copy)
         if built.name != self._deb:
             raise InvalidError(f"cannot install {path}: it is {built.name}, not {self._deb}")
@@ -223,7 +222,21 @@ class _Work:
         except FileNotFoundError:
             return None
 
-    def begin(self, now: Status, *, need_deb: bool = True) -> Begun:
+    def install(self, version: str, file: _Given | None, *, allow_downgrade: bool) -> None:
+        """Have apt install the version, unless that is done, and keep its .deb."""
+        what = str(file.path) if file else f"{self._deb}={version}"
+        downgrade = ["--allow-downgrades"] if allow_downgrade else []
+        argv = ("install", "--no-remove", *downgrade, "--", what)
+        code = 0
+        if not self.is_at(version):
+            code = apt.run(*argv, log=self.log, report=self._task.report)
+        self.check_end(version, code, f"install {self._deb} {version}")
+        if file:
+            self.debs.add(file.path, self._deb, version)
+        else:
+            self.debs.keep_fetched(self._deb, version)
+
+    def begin(self, now: Status, target: str = "", *, need_deb: bool = True) -> Begun:
         """Put aside what is there now, and write down that the change begins."""
         cached = ""
         if now.present:
@@ -235,7 +248,7 @@ class _Work:
                     raise
             folder = self._task.paths.conffiles
             Conffiles(folder, self._deb, now.version).save(dpkg.conffiles(self._deb))
-        begun = Begun(now.version, cached)
+        begun = Begun(now.version, cached, target)
         write_whole(self._path, json.dumps(asdict(begun)) + "\n", 0o600)
         return begun
 
@@ -298,8 +311,13 @@ class _Work:
         return (*self.log.tail, *(f"dpkg --audit: {line}" for line in dpkg.audit()))
 
 
-def _installed(before: str, after: str, cached: str) -> dict[str, Any]:
-    return {"before": before, "after": after, "cached": cached, "audit": list(dpkg.audit())}
+def _installed(begun: Begun) -> dict[str, Any]:
+    return {
+        "before": begun.version,
+        "after": begun.target,
+        "cached": begun.cached,
+        "audit": list(dpkg.audit()),
+    }
 
 
 def _changed_files(deb: str) -> tuple[str, ...]:

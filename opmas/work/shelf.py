@@ -30,9 +30,8 @@ REPACK: Final = "/usr/bin/dpkg-repack"
 REPACK_LIMIT: Final = 300.0
 
 
-def copy_deb(source: Path, folder: Path) -> Path:
+def copy_deb(source: Path, target: Path) -> Path:
     """Copy a .deb that somebody else may write, so that it stays what was looked at."""
-    target = folder / "given.deb"
     try:
         descriptor = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError as error:
@@ -76,7 +75,7 @@ class Debs:
         known = self.find(deb, version)
         if known is not None:
             return known
-        self._folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self._make_folder()
         with tempfile.TemporaryDirectory(dir=self._folder, prefix=".") as made:
             for path in _sources(deb, version, Path(made)):
                 kept = self.add(path, deb, version)
@@ -102,13 +101,14 @@ class Debs:
         return None
 
     def _add(self, path: Path, built: Built) -> Path:
-        self._folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self._make_folder()
         target = (
             self._folder
             / f"{built.name}_{quote(built.version, safe='+~')}_{built.architecture}.deb"
         )
         beside = self._folder / f".{target.name}.new"
         with path.open("rb") as source, beside.open("wb") as copy:
+            os.fchmod(copy.fileno(), 0o600)
             shutil.copyfileobj(source, copy, 1 << 20)
             copy.flush()
             os.fsync(copy.fileno())
@@ -117,6 +117,11 @@ class Debs:
         for old in self._of(built.name)[KEPT:]:
             old.unlink(missing_ok=True)
         return target
+
+    def _make_folder(self) -> None:
+        """Others may pass, as apt's user does to fetch into a folder of its own, and not look."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.chmod(0o711)
 
     def _of(self, deb: str) -> list[Path]:
         found = [(path.stat().st_mtime_ns, path) for path in self._folder.glob(f"{deb}_*.deb")]

@@ -16,7 +16,7 @@ from tests.system.work.jobs import JOBS, done, put_job, result_of, run_job
 from tests.unit.bundles.material import KEY, make_package, make_wheel
 
 NEXT = "99.0"
-INSTALL_LIMIT = 2.0  # seconds; 0.5 is aimed at, see docs/explanation/performance.md
+PROCESSOR_LIMIT = 1.5  # seconds of both processors; 0.5 s of time, on a host with nothing else
 MEMORY_LIMIT = 40.0  # MiB
 MODULE = "\n".join(f"def f{n}(a, b=1):\n    return [a, b, 'text {n}', {{}}]\n" for n in range(60))
 TIME = """
@@ -25,12 +25,13 @@ begin = time.monotonic()
 subprocess.run(["systemctl", "start", sys.argv[1]], check=True)
 print(time.monotonic() - begin)
 """
-# The highest resident memory of the worker, and of each compiler that it starts.
+# The highest resident memory of the worker or a compiler that it starts; time of processors.
 WEIGH = """
 import json, resource, subprocess, sys
 subprocess.run(["/usr/lib/opmas/opmas-package", sys.argv[2]], check=True)
-most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-open(sys.argv[1], "w").write(json.dumps({"mebibytes": most / 1024}))
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+found = {"mebibytes": used.ru_maxrss / 1024, "seconds": used.ru_utime + used.ru_stime}
+open(sys.argv[1], "w").write(json.dumps(found))
 """
 REACH = r"""
 import json, os, socket, sys
@@ -107,9 +108,9 @@ def test_a_bundle_is_installed_by_little_and_quickly(trusting_host: Host, bundle
     weight = measured(trusting_host, bundle, "3000-1")
     seconds = min(timed(trusting_host, str(number)) for number in range(3001, 3004))
 
-    print(f"a bundle of 4 wheels: {seconds:.2f} s, {weight['mebibytes']:.1f} MiB")
+    print(f"a bundle of 4 wheels: {seconds:.2f} s, and {weight}")
     assert weight["mebibytes"] <= MEMORY_LIMIT
-    assert seconds <= INSTALL_LIMIT
+    assert weight["seconds"] <= PROCESSOR_LIMIT
 
 
 def test_an_installed_bundle_is_compiled_and_can_be_rehearsed(
