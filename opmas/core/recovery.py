@@ -87,5 +87,7 @@ def reason_up(agent: Agent, seen: Fact, phase: Phase) -> Reason:
         return Reason.RELOAD
     if agent.pending in {Pending.START, Pending.STOP}:
         return Reason.REQUESTED
+    if agent.let_down and seen is Fact.DEACTIVATING:
+        return Reason.DEPENDENCY
     ends_itself = agent.unit is not None and agent.unit.result != "success"
     return reason_of(agent.unit) if ends_itself else Reason.SYSTEMCTL
