@@ -93,7 +93,7 @@ def _row(agent: dict[str, Any], view: View) -> tuple[Cell, ...]:
     return (
         (agent["name"], "bold"),
         (agent["package"], ""),
-        (agent["package_version"] or "-", ""),
+        (_version(agent), "warn" if _is_unsigned(agent) else ""),
         (agent["phase"], PHASE_STYLES.get(agent["phase"], "")),
         (agent["health"], HEALTH_STYLES.get(agent["health"], "")),
         (age(agent["since"], view.now), "dim"),
@@ -142,7 +142,7 @@ def _state_fields(agent: dict[str, Any], palette: Palette) -> list[tuple[str, st
     held = f", held by {agent['held_by']}" if agent["held_by"] else ""
     restart = f"yes: `opmas agent restart {agent['name']}`" if agent["needs_restart"] else ""
     return [
-        ("package", visible(f"{agent['package']} {_version(agent)}")),
+        ("package", _package(agent, palette)),
         ("change", f"{agent['change']} is under way" if agent.get("change") else ""),
         ("unit", visible(f"{agent['unit']}{main_pid}")),
         ("wanted", visible(f"{agent['desired']}{held}")),
@@ -157,8 +157,17 @@ def _state_fields(agent: dict[str, Any], palette: Palette) -> list[tuple[str, st
 
 
 def _version(agent: dict[str, Any]) -> str:
-    found, chosen = agent["package_version"], agent.get("version")
-    return str(found) if found else f"{chosen or ''} is missing".strip()
+    found = agent["package_version"]
+    return (f"{found} unsigned" if _is_unsigned(agent) else str(found)) if found else "missing"
+
+
+def _is_unsigned(agent: dict[str, Any]) -> bool:
+    return agent.get("trust") == "unsigned"  # a manager from before an upgrade does not tell
+
+
+def _package(agent: dict[str, Any], palette: Palette) -> str:
+    version = palette.paint(_version(agent), "warn" if _is_unsigned(agent) else "")
+    return f"{visible(agent['package'])} {version}"
 
 
 def _checks(checks: Iterable[dict[str, Any]], palette: Palette) -> str:

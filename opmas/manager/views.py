@@ -113,7 +113,7 @@ class Views:
         return {
             "version": package.version,
             "source": package.source,
-            "trust": "dpkg" if package.deb else ("" if receipt is None else str(receipt.trust)),
+            "trust": _trust(package),
             "key": "" if receipt is None else receipt.key,
             "delivered_by": "" if receipt is None else receipt.delivered_by,
             "installed_at": None if receipt is None else receipt.installed_at,
@@ -134,6 +134,7 @@ class Views:
             "package": agent.spec.package,
             "package_version": None if package is None else package.version,
             "version": agent.spec.version or None,
+            "trust": None if package is None else _trust(package),
             "unit": unit_name(agent.name),
         }
 
@@ -183,6 +184,12 @@ class Views:
             known = (package, [need.name for need in needs_of(package.manifest)])
             self._needs[package.name] = known
         return known[1]
+
+
+def _trust(package: Package) -> str:
+    if package.deb:
+        return "dpkg"
+    return "" if package.receipt is None else str(package.receipt.trust)
 
 
 def _set_only(limits: Limits) -> dict[str, int]:

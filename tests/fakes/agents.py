@@ -74,6 +74,7 @@ class AgentMethods(PackageMethods):
             "package": package,
             "package_version": version,
             "version": version,
+            "trust": self._trust(found, version),
             "desired": desired,
             "config": config or {},
             "limits": {**found["limits"], **_sizes(limits or {})},
@@ -254,6 +255,10 @@ class AgentMethods(PackageMethods):
         if self.agents[name]["version"] == version:
             raise RequestError(f'cannot give agent "{name}" version {version}: it has it already')
         return {"change": self._move_agent(name, version, author, window, kind, dry_run)}
+
+    @staticmethod
+    def _trust(package: dict[str, Any], version: str) -> str:
+        return next((v["trust"] for v in package["versions"] if v["version"] == version), "key")
 
     def _check_expected(self, name: str, expect: int | None) -> None:
         if expect is not None and self.agents.get(name, {}).get("revision") != expect:

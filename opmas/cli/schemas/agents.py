@@ -77,6 +77,9 @@ AGENT: Final = record(
         "package": text("the package that it is made from"),
         "package_version": or_null(text("the version that it runs; null when that is missing")),
         "version": or_null(text("the version that it was given; null: the only one there is")),
+        "trust": or_null(
+            text("who vouches for that: `key`, `dpkg`, `unsigned` for nobody; null: it is missing")
+        ),
         "change": or_null(number("the change that it is in; null when there is none")),
         "unit": text("its systemd unit"),
         "desired": DESIRED,

@@ -24,6 +24,7 @@ def agent(name: str = "web", **changes: Any) -> dict[str, Any]:
         "package": "hostwatch",
         "package_version": "1.0.0",
         "version": "1.0.0",
+        "trust": "dpkg",
         "change": None,
         "unit": f"opmas-agent@{name}.service",
         "desired": "running",

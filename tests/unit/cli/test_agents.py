@@ -24,6 +24,23 @@ def test_a_list_shows_a_line_for_each_agent():
     ]
 
 
+def test_what_nobody_vouches_for_stands_out_wherever_it_runs():
+    unsigned = agent(trust="unsigned")
+
+    for text in (
+        render_agents({"agents": [unsigned]}, view(palette=COLOURED)),
+        render_agent(unsigned, view(palette=COLOURED)),
+    ):
+        assert "\x1b[33m1.0.0 unsigned\x1b[0m" in text
+
+
+def test_a_version_that_is_gone_is_missing():
+    gone = agent(package_version=None, trust=None)
+
+    assert "hostwatch  missing" in render_agents({"agents": [gone]}, view())
+    assert "hostwatch missing" in render_agent(gone, view())
+
+
 def test_an_empty_list_says_what_to_do():
     text = render_agents({"agents": []}, view())
 
