@@ -165,7 +165,7 @@ def progress_text(change: Change) -> str:
         return f"watching, {change['watch_left']:.0f} s left"
     task, progress = current_task(change), change["progress"]
     text = f"undo {task}" if change["state"] == "reverting" and task else task or change["state"]
-    if not progress:
+    if not progress or progress["step"] == task:  # no more than the task itself
         return visible(text)
     total = f" of {size(progress['total'])}" if progress["total"] else ""
     amount = f" {size(progress['done'])}{total}" if progress["done"] or total else ""

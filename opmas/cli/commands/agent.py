@@ -170,7 +170,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "--set and --unset change single values of it. An agent that can takes a new "
         "configuration while it runs. One that somebody else changed meanwhile is left alone. "
         "Afterwards the agent is watched: one that does worse than before is put back as it was. "
-        "With --version the command waits until that is decided, and ends with 1 when it was.",
+        "With --version the command waits until that is decided; exit code 1 says that it was.",
         (
             ("opmas agent update web --set interval=10", "one value"),
             ("opmas agent update web --limit memory_max=128M --dry-run", "see it first"),

@@ -76,6 +76,14 @@ def test_what_differs_is_told_value_by_value():
             {"state": "reverting", "tasks": [{"name": "switch", "state": "undoing"}]},
             "undo switch",
         ),
+        (
+            {
+                "state": "applying",
+                "tasks": [{"name": "rehearse", "state": "doing", "message": ""}],
+                "progress": {"step": "rehearse", "done": 1, "total": 8},
+            },
+            "rehearse",
+        ),
         ({"state": "applying", "tasks": []}, "applying"),
     ],
 )
