@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import Response, g, jsonify, request
 
 from opmas.api import query
+from opmas.api.answers import passed_on
 from opmas.api.documents import read_query
 from opmas.api.presence import Presence
 from opmas.api.stream import TICK, Filter, Stream, start_at
@@ -40,8 +41,10 @@ def _page(api: Api) -> Response:
     asked = read_query({**FILTERS, "limit": query.whole(1, MOST), "wait": query.seconds})
     wait = asked.pop("wait", 0.0)
     asked.setdefault("limit", PAGE)
+    if not wait:
+        return passed_on(api, "event.list", **asked)
     page = api.manager.call("event.list", **asked)
-    if wait and not page["events"]:
+    if not page["events"]:
         page = _later_page(api, asked, page, time.monotonic() + wait)
     return jsonify(page)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import jsonify
-
+from opmas.api.answers import passed_on
 from opmas.api.documents import read_query
 
 if TYPE_CHECKING:
@@ -17,4 +16,4 @@ if TYPE_CHECKING:
 def show(api: Api) -> Response:
     """Answer GET."""
     read_query({})
-    return jsonify(api.manager.call("host.status"))
+    return passed_on(api, "host.status")
