@@ -1,9 +1,9 @@
 """Tests of agents without systemd and without a manager; with pytest by the fixture `opmas_agent`.
 
     def test_it_tells_of_a_full_spool(opmas_agent, tmp_path):
+        (tmp_path / "one").touch()
         agent = opmas_agent(config={"path": str(tmp_path), "limit": 0})
         agent.wait_ready()
-        (tmp_path / "one").touch()
         assert agent.wait_event("spool.full").data == {"files": 1}
 
 The agent is a real process of the SDK (or the program of an exec agent) with the environment that

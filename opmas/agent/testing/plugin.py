@@ -28,7 +28,9 @@ class StartAgent(Protocol):
 
 
 @pytest.fixture
-def opmas_agent(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StartAgent]:
+def opmas_agent(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StartAgent]:
     """Return a function that starts an agent of the package that the test file is in.
 
     `opmas_agent(config={...})`; the options are those of `opmas.agent.testing.AgentUnderTest`.
@@ -44,7 +46,7 @@ def opmas_agent(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Star
 
     def start(package: str | Path | None = None, **options: Any) -> AgentUnderTest:
         found = find_package(request.path.parent) if package is None else Path(package)
-        directory = tmp_path / f"agent-{len(agents) + 1}"
+        directory = tmp_path_factory.mktemp("agent")  # tmp_path is the test's own
         agent = AgentUnderTest(read_package(found), directory, **options)
         agents.append(stack.enter_context(agent))
         return agent

@@ -1,4 +1,4 @@
-"""The agent of docs/how-to/write-an-agent.md works as it stands there."""
+"""The agent of docs/how-to/write-an-agent.md works and is tested as it stands there."""
 
 from __future__ import annotations
 
@@ -7,44 +7,42 @@ from pathlib import Path
 
 import pytest
 
-from opmas.core.manifest import parse_manifest
-from opmas.packages.yamlfile import parse_yaml
+from opmas.bundles.build import check_directory
+from tests.integration.agent.authors import run_tests
 
-PAGE = Path(__file__).parents[3] / "docs/how-to/write-an-agent.md"
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = DOCS / "how-to/write-an-agent.md"
+REFERENCE = DOCS / "reference/sdk.md"
 
 
-def block(language):
-    """Return the first block of that language."""
-    found = re.search(rf"^```{language}\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    assert found is not None
-    return found.group(1)
+def block(page, language, containing=""):
+    """Return the first block of that language in which the text is."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return next(found for found in blocks if containing in found)
 
 
 @pytest.fixture
-def module_path(tmp_path):
-    """Return the directory that holds the page's agent."""
-    (tmp_path / "spoolwatch").mkdir()
-    (tmp_path / "spoolwatch/__init__.py").write_text(block("python"))
-    return tmp_path
+def spoolwatch(tmp_path):
+    """Return the directory of the page's package, without its tests."""
+    directory = tmp_path / "spoolwatch"
+    (directory / "spoolwatch").mkdir(parents=True)
+    (directory / "tests").mkdir()
+    (directory / "agent.yaml").write_text(block(PAGE, "yaml"))
+    (directory / "spoolwatch/__init__.py").write_text(block(PAGE, "python"))
+    return directory
 
 
-def test_the_agent_of_the_how_to_tells_of_a_full_spool(start, manager, module_path):
-    (module_path / "spool").mkdir()
-    (module_path / "spool/one").touch()
-    config = {"path": str(module_path / "spool"), "limit": 0}
+@pytest.mark.parametrize(
+    ("page", "count"), [(PAGE, 2), (REFERENCE, 1)], ids=["how-to", "reference"]
+)
+def test_the_tests_on_a_page_pass(spoolwatch, page, count):
+    (spoolwatch / "tests/test_spoolwatch.py").write_text(block(page, "python", "opmas_agent"))
 
-    start("spoolwatch:SpoolWatch", config, environ={"PYTHONPATH": path_with(module_path)})
+    done = run_tests(spoolwatch)
 
-    assert manager.wait_for("event", type="spool.full")["data"] == {"files": 1}
-    assert manager.offer_config(2, {**config, "limit": -1})["applied"] is False
-
-
-def test_the_manifest_of_the_how_to_is_one():
-    manifest = parse_manifest(parse_yaml(block("yaml"), where="the page"), where="the page")
-
-    assert manifest.entry == "spoolwatch:SpoolWatch"
+    assert f"{count} passed" in done.stdout, done.stdout + done.stderr
 
 
-def path_with(directory):
-    """Return a PYTHONPATH of the tree and the directory."""
-    return f"{PAGE.parents[2]}:{directory}"
+def test_the_package_of_the_how_to_can_be_built(spoolwatch):
+    assert check_directory(spoolwatch) == ()

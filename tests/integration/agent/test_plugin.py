@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from opmas.cli.authoring.new import make_directory
 from opmas.cli.authoring.template import RUNTIMES, package_files
-
-ROOT = Path(__file__).parents[3]
+from tests.integration.agent.authors import ROOT, run_tests
 
 
 @pytest.fixture
@@ -20,20 +17,6 @@ def web(tmp_path):
     """Return the directory of a new package."""
     make_directory(tmp_path / "web", package_files("web", "python"))
     return tmp_path / "web"
-
-
-def run_tests(directory, *arguments):
-    """Run the tests of a package, with the plugin where it is not installed."""
-    options = ["-W", "error", "-p", "no:cacheprovider", "-p", "opmas.agent.testing.plugin"]
-    return subprocess.run(
-        [sys.executable, "-B", "-m", "pytest", *options, *arguments],
-        cwd=directory,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(directory)},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
 
 
 def write_test(directory, body):
