@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from opmas.core import evidence, findings, surroundings, window
 from opmas.core.cause import EXCUSES, GATES, SENTENCES, TROUBLES, Cause
-from opmas.core.findings import EXITS
 from opmas.core.surroundings import MIB, OUTSIDE_CODES, OUTSIDE_PREFIX, OUTSIDE_STATUSES
+from opmas.core.weight import EXITS, HABIT
 from opmas.core.window import MIGRATING, SECONDS, Size
 
 if TYPE_CHECKING:
@@ -20,7 +20,10 @@ WHEN: Final = {
         "at once, by the table of exits, or when systemd gave it up or cannot start it; at the end"
         " of the window when it is not up"
     ),
-    Cause.START_TIMEOUT: "at its start timeout; it is waited for 10 minutes at most",
+    Cause.START_TIMEOUT: (
+        f"at its start timeout, after {findings.STUCK:.0f} s in which it says itself why it cannot"
+        " start, at the latest after 10 minutes"
+    ),
     Cause.HUNG: (
         "when its watchdog runs out; without one, after"
         f" {findings.STALL:.0f} s in which it would have made {findings.STALL_STEPS:.0f} steps"
@@ -35,13 +38,13 @@ WHEN: Final = {
         f" {findings.LEAK_SOON / 60:.0f} minutes"
     ),
     Cause.CPU: (
-        f"{findings.HABIT:.0f} times as much as before and {findings.CPU_MORE:g} CPUs more: after"
+        f"{HABIT:.0f} times as much as before and {findings.CPU_MORE:g} CPUs more: after"
         f" {findings.CPU_SLICES * evidence.SLICE:.0f} s of it, at the end of the window after"
         f" {findings.CPU_SLICES_AT_END * evidence.SLICE:.0f} s; the first"
         f" {evidence.WARM_UP:.0f} s do not count"
     ),
     Cause.ERRORS: (
-        f"{findings.ERRORS} or more, and more than {findings.HABIT:.0f} times as many as before:"
+        f"{findings.ERRORS} or more, and more than {HABIT:.0f} times as many as before:"
         f" when they go on for {findings.ERRORS_LAST:.0f} s, or at the end of the window when they"
         f" came in its last {findings.ERRORS_RECENT:.0f} s"
     ),
@@ -117,7 +120,7 @@ def exits() -> Iterator[tuple[str, ...]]:
         yield (
             weight.value,
             str(steady),
-            "1" if final else f"{unsteady} and {findings.HABIT:.0f} times its habit",
+            "1" if final else f"{unsteady} and {HABIT:.0f} times its habit",
         )
 
 

@@ -110,6 +110,7 @@ class Watch:
     progress_at: float | None = None
     unwell_since: float | None = None  # not healthy
     unhealthy_since: float | None = None
+    stuck_since: float | None = None  # it says itself, while it starts, what is wrong with it
     memory_peak: int | None = None
     throttled_at: float | None = None
     pace: float | None = None  # CPUs, over the last second or more
@@ -242,12 +243,14 @@ def _with_state(watch: Watch, now: Sighting) -> Watch:
         up_at = None
     unwell = now.is_up and now.health in {Health.DEGRADED, Health.UNHEALTHY}
     unhealthy = now.is_up and now.health is Health.UNHEALTHY
+    stuck = now.phase is Phase.STARTING and bool(now.codes) and not is_outside(now.codes)
     return replace(
         watch,
         first_up=watch.first_up or (now if now.is_up else None),
         up_at=up_at,
         unwell_since=_since(watch.unwell_since, now.at) if unwell else None,
         unhealthy_since=_since(watch.unhealthy_since, now.at) if unhealthy else None,
+        stuck_since=_since(watch.stuck_since, now.at) if stuck else None,
     )
 
 

@@ -6,28 +6,27 @@ when the window is over: what passes by itself must not undo a change.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from opmas.core.agent import Health, Phase, Reason
 from opmas.core.cause import EXCUSES, Cause
-from opmas.core.evidence import MEMORY_MARK, SLICE, TROUBLE_GAP, Exit, Watch, cpu_rate, own_doing
+from opmas.core.evidence import MEMORY_MARK, SLICE, TROUBLE_GAP, Watch, cpu_rate, own_doing
 from opmas.core.exits import EXIT_CONFIG
+from opmas.core.weight import HABIT, Weight, needed, too_many, weight
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
+    from opmas.core.evidence import Exit
     from opmas.core.sighting import Sighting
 
     Rule = Callable[["Scene"], "Finding | None"]
 
 MIB: Final = 2**20
-STEADY: Final = 0.01  # restarts that the window would have seen by the agent's habit: below, none
-HABIT: Final = 3.0  # times as much as before is clearly more
 UNWELL: Final = 5.0  # seconds that bad health must last: shorter is a flicker
+STUCK: Final = 8.0  # seconds in which it tries again and again to start
 DEGRADED: Final = 30.0  # seconds, or half the window: degraded for so long at its end is worse
 ERRORS: Final = 5  # fewer may be a coincidence
 ERRORS_LAST: Final = 10.0  # seconds that errors must go on: a burst at the start is over by then
@@ -75,43 +74,6 @@ class Finding:
     excuse: Cause | None = None
 
 
-class Weight(StrEnum):
-    """How much one exit proves, from most to least."""
-
-    FINAL = "the program says that no other start can help (status 78)"
-    PLAIN = "it hung, was killed for its memory, or ended after it had served for 3 seconds"
-    EARLY = "it ended while it came up, or within 3 seconds after"
-    SENT = "it was ended by SIGKILL, SIGTERM, SIGINT or SIGHUP, which others send"
-
-
-# How many exits undo a change: of an agent that never ended by itself before, and how many more
-# than its habit (`many`) of one that did. Exits that prove more count for those below, too.
-EXITS: Final[Mapping[Weight, tuple[int, int]]] = {
-    Weight.FINAL: (1, 1),
-    Weight.PLAIN: (1, 2),
-    Weight.EARLY: (2, 2),
-    Weight.SENT: (2, 3),
-}
-
-
-def weight(exited: Exit) -> Weight:
-    """Return how much the exit proves."""
-    if exited.cause is Cause.CONFIG_ERROR:
-        return Weight.FINAL
-    if exited.sent:
-        return Weight.SENT
-    soft = exited.cause in {Cause.EXITED, Cause.FAILED_TO_START, Cause.CRASH_LOOP}
-    return Weight.EARLY if exited.early and soft else Weight.PLAIN
-
-
-def needed(kind: Weight, expected: float) -> int:
-    """Return how many exits of an agent are too many, when `expected` are its habit."""
-    steady, unsteady = EXITS[kind]
-    if kind is Weight.FINAL or expected < STEADY:
-        return steady
-    return unsteady + math.floor(HABIT * expected)
-
-
 def findings(scene: Scene) -> list[Finding]:
     """Return what is wrong, the most telling first."""
     rules = AT_ONCE if not scene.is_over else (*AT_ONCE, *AT_THE_END)
@@ -144,21 +106,12 @@ def _exits(scene: Scene) -> Finding | None:
     excused = [(each, _excuse_of_exit(watch, each)) for each in watch.exits]
     counted = [each for each, excuse in excused if excuse is None]
     expected = scene.expected
-    if _too_many(counted, expected):
+    if too_many(counted, expected):
         return Finding(_cause(counted), _exit_facts(watch, counted))
-    if not _too_many(watch.exits, expected):
+    if not too_many(watch.exits, expected):
         return None
     excuse = next(excuse for _, excuse in reversed(excused) if excuse is not None)
     return Finding(_cause(watch.exits), _exit_facts(watch, watch.exits), excuse)
-
-
-def _too_many(exits: Sequence[Exit], expected: float) -> bool:
-    seen = 0
-    for kind in Weight:
-        seen += sum(1 for each in exits if weight(each) is kind)
-        if seen >= needed(kind, expected):
-            return True
-    return False
 
 
 def _cause(exits: Sequence[Exit]) -> Cause:
@@ -229,6 +182,14 @@ def _stalled(scene: Scene) -> Finding | None:
     )
 
 
+def _stuck(scene: Scene) -> Finding | None:
+    since = scene.watch.stuck_since
+    if since is None or scene.now.at - since < STUCK:
+        return None
+    words = f"It says for {scene.now.at - since:.0f} s why it cannot start"
+    return _found(scene, Cause.START_TIMEOUT, f"{words}: {_said(scene.now)}.")
+
+
 def _unhealthy(scene: Scene) -> Finding | None:
     since = scene.watch.unhealthy_since
     if since is None or scene.now.at - since < UNWELL:
@@ -245,11 +206,14 @@ def _degraded(scene: Scene) -> Finding | None:
 
 def _health_facts(scene: Scene, since: float) -> tuple[str, ...]:
     now, before = scene.now, scene.watch.baseline
-    said = f", by {', '.join(now.codes)}" if any(now.codes) else ""
     return (
-        f"It is {now.health} for {now.at - since:.0f} s{said}.",
+        f"It is {now.health} for {now.at - since:.0f} s: {_said(now)}.",
         f"Before the change it was {before.health}, up for {before.up_seconds:.0f} s.",
     )
+
+
+def _said(now: Sighting) -> str:
+    return ", ".join(code for code in now.codes if code) or "without a code"
 
 
 def _errors(scene: Scene) -> Finding | None:
@@ -380,6 +344,7 @@ AT_ONCE: Final[tuple[Rule, ...]] = (
     _given_up,
     _out_of_memory,
     _refused,
+    _stuck,
     _stalled,
     _unhealthy,
     _leak,

@@ -33,6 +33,7 @@ NO_FIGURES = Figures()
 def sight(agent: Agent, now: float, figures: Figures = NO_FIGURES) -> Sighting:
     """Return what is known of the agent at this instant."""
     report = health(agent)
+    said = agent.reported or report  # what it says while it starts is no health yet
     unit, last = agent.unit, agent.last_exit
     return Sighting(
         at=now,
@@ -40,7 +41,7 @@ def sight(agent: Agent, now: float, figures: Figures = NO_FIGURES) -> Sighting:
         reason=agent.reason,
         health=report.status,
         since=agent.since,
-        codes=tuple(c.code for c in report.checks if c.status is not Health.HEALTHY),
+        codes=tuple(c.code for c in said.checks if c.status is not Health.HEALTHY),
         desired=agent.spec.desired,
         held=agent.held,
         restarts=0 if unit is None else unit.n_restarts,

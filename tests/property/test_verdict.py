@@ -69,8 +69,8 @@ surroundings = st.builds(
 quiet = st.just(Surroundings())
 steps = st.tuples(st.sampled_from([0.0, 1.0, 4.0, 10.0, 31.0]), sightings, surroundings)
 quiet_steps = st.tuples(st.sampled_from([0.0, 1.0, 4.0, 10.0]), sightings, quiet)
-stories = st.lists(steps, min_size=1, max_size=8)
-quiet_stories = st.lists(quiet_steps, min_size=1, max_size=8)
+stories = st.lists(steps, min_size=1, max_size=6)
+quiet_stories = st.lists(quiet_steps, min_size=1, max_size=6)
 windows = st.sampled_from([0.0, 10.0, 30.0, 60.0, 300.0])
 GOOD = Baseline(up_seconds=3600.0, cpu_rate=0.05, memory_bytes=20 * MIB)
 baselines = st.builds(
@@ -120,7 +120,7 @@ def verdicts(
     ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(baselines | bad_baselines, began, stories, windows)
 def test_every_verdict_is_one_and_says_why(base, first, story, window):
     for (_, now, _), verdict in zip(
@@ -137,7 +137,7 @@ def test_every_verdict_is_one_and_says_why(base, first, story, window):
             assert SENTENCES[verdict.cause] in verdict.sentence or not verdict.facts
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(bad_baselines, began, stories, windows)
 def test_nothing_is_undone_that_was_bad_before(base, first, story, window):
     decisions = {verdict.decision for verdict in verdicts(base, first, story, window)}
@@ -145,7 +145,7 @@ def test_nothing_is_undone_that_was_bad_before(base, first, story, window):
     assert Decision.UNDO not in decisions
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(baselines, began, stories, windows)
 def test_nothing_is_undone_that_is_worse_elsewhere_too(base, first, story, window):
     # A refused configuration is the agent's own word, whatever others do.
@@ -168,7 +168,7 @@ def test_nothing_is_undone_that_is_worse_elsewhere_too(base, first, story, windo
     assert Decision.UNDO not in decisions
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(baselines, began, stories, windows)
 def test_nothing_is_undone_that_cannot_be_saved(base, first, story, window):
     story = [(delay, now, replace(around, database_ok=False)) for delay, now, around in story]
@@ -178,7 +178,7 @@ def test_nothing_is_undone_that_cannot_be_saved(base, first, story, window):
     assert Decision.UNDO not in decisions
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(baselines, began, quiet_stories, windows, surroundings)
 def test_trouble_around_it_never_turns_a_verdict_into_undo(base, first, story, window, around):
     troubled = [(delay, now, around) for delay, now, _ in story]
@@ -195,7 +195,7 @@ def test_trouble_around_it_never_turns_a_verdict_into_undo(base, first, story, w
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(baselines, began, quiet_stories, st.sampled_from([30.0, 300.0]), st.data())
 def test_more_of_what_is_bad_never_turns_undo_into_another_verdict(
     base, first, story, window, data
@@ -220,7 +220,7 @@ def test_more_of_what_is_bad_never_turns_undo_into_another_verdict(
     assert verdict.decision is not Decision.UNDO or worse.decision is Decision.UNDO
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(baselines, began, stories)
 def test_a_watch_is_the_same_after_it_was_saved_and_loaded(base, first, story):
     for watch, now, around in play(base, first, story):
@@ -231,7 +231,7 @@ def test_a_watch_is_the_same_after_it_was_saved_and_loaded(base, first, story):
         assert take(watch, now, around) == watch
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(sightings, sightings, st.floats(0, 1000), st.floats(0, 1000))
 def test_every_agent_has_a_baseline_without_negative_figures(before, earlier, at, ago):
     before = replace(before, at=at)
@@ -266,7 +266,7 @@ calm = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(calm, windows)
 def test_an_agent_that_does_well_is_never_undone(story, window):
     errors = 0

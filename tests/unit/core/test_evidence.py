@@ -163,9 +163,12 @@ def test_counters_that_begin_anew_are_counted_on():
 def test_the_counters_of_the_kernel_begin_anew_with_each_run():
     web = Watched(replace(BEFORE, up=False)).started().has(oom_kills=1)
 
-    web.has(invocation="run-2", oom_kills=1).has(invocation="run-3", oom_kills=3)
+    web.has(invocation="run-2", oom_kills=1, throttled=0).lives(1)
+    web.has(invocation="run-3", oom_kills=3, throttled=2).lives(1)
+    web.has(invocation="run-4", oom_kills=0, throttled=2)
 
     assert web.watch.oom_kills == 5
+    assert web.watch.throttled_at == web.now.at
 
 
 def test_a_counter_that_nobody_had_looked_at_begins_when_somebody_does():

@@ -10,8 +10,8 @@ import pytest
 from opmas.core.agent import Desired, Health, Phase, Reason
 from opmas.core.cause import EXCUSES, GATES, SENTENCES, TROUBLES
 from opmas.core.evidence import Baseline, Surroundings
-from opmas.core.findings import EXITS, Weight, needed
 from opmas.core.verdict import Cause, Decision, judge
+from opmas.core.weight import EXITS, Weight, needed
 from tests.unit.core.watched import BEFORE, MIB, QUIET, Watched
 
 if TYPE_CHECKING:
@@ -166,6 +166,26 @@ def test_it_hangs_in_its_start_and_is_told_to_end_by_systemd():
     web.has(exit_at=1.0, **KILLED)
 
     assert (web.decision, web.cause) == (UNDO, Cause.START_TIMEOUT)
+
+
+def test_it_tries_to_start_again_and_again():
+    web = Watched().starts().has(codes=("agent-error",)).lives(10)
+
+    assert (web.decision, web.cause, web.decided_at) == (UNDO, Cause.START_TIMEOUT, 8)
+
+
+def test_it_starts_at_the_second_try_of_its_own():
+    web = Watched().starts().has(codes=("agent-error",)).lives(7).has(codes=()).comes_up()
+
+    web.to_the_end()
+
+    assert (web.decision, web.cause) == (KEEP, None)
+
+
+def test_it_tries_to_start_again_and_again_because_something_outside_is_away():
+    web = Watched().starts().has(codes=("dependency-away",)).to_the_end()
+
+    assert (web.decision, web.cause) == (KEEP, Cause.OUTSIDE_SERVER)
 
 
 def test_it_is_given_up_after_one_exit_in_its_start():
@@ -611,6 +631,14 @@ def test_it_waits_for_its_turn_all_the_time():
     web = Watched().has(phase=Phase.STARTING, reason=Reason.REQUESTED).to_the_end()
 
     assert (web.decision, web.cause) == (KEEP, Cause.NOT_STARTED)
+
+
+def test_what_ended_does_not_wait_for_its_turn():
+    web = Watched().has(phase=Phase.STARTING, reason=Reason.REQUESTED)
+
+    web.has(exit_at=1.0, exit_code="exited", exit_status=78, result="exit-code")
+
+    assert (web.decision, web.cause) == (UNDO, Cause.CONFIG_ERROR)
 
 
 def test_opmas_cannot_save_a_decision():
