@@ -28,6 +28,7 @@ from opmas.core.events import (
 from opmas.core.limits import effective_limits
 from opmas.core.state import LIVE
 from opmas.errors import SystemdError
+from opmas.manager.freshness import Freshness
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -68,6 +69,7 @@ class Carrier:
         self._links = links
         self._packages = packages
         self._tasks: set[asyncio.Task[None]] = set()
+        self._freshness = Freshness(writer, units)
         self.changing: Changing
 
     def carry_out(self, effects: Iterable[Effect]) -> None:
@@ -135,7 +137,8 @@ class Carrier:
             return False
         version = self._writer.saver.records[name].config_version
         try:
-            self._files.write(agent.spec, package, version)
+            if self._files.write(agent.spec, package, version):
+                self._freshness.changed(name)
         except Exception as error:
             logger.exception("agent %s: its files cannot be written", name)
             self._refused(name, Reason.UNIT_ERROR, f"its files cannot be written: {error}")
@@ -149,10 +152,12 @@ class Carrier:
         try:
             if reset:
                 await self._units.reset_failed(unit_name(name))
+            await self._freshness.ensure(name)
             job = await self._units.start(unit_name(name))
         except SystemdError as error:
             self._call_failed(name, error)
         else:
+            self._freshness.started(name)
             self._writer.post(name, events.JobIssued(job))
 
     async def _stop(self, name: str) -> None:

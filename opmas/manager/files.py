@@ -49,10 +49,14 @@ class AgentFiles:
         self._units = Path(settings.manager.unit_dir)
         self._digests: dict[str, tuple[AgentSpec, Package, str]] = {}  # every view asks for them
 
-    def write(self, spec: AgentSpec, package: Package, config_version: int) -> None:
-        """Make the files say what the agent is started with next. Raises OSError."""
+    def write(self, spec: AgentSpec, package: Package, config_version: int) -> bool:
+        """Make the files say what the agent is started with next. Raises OSError.
+
+        Return whether its unit is another now than it was before.
+        """
         self.write_config(spec, package, config_version)
-        write_whole(self._drop_in(unit_name(spec.name)), self.drop_in(spec, package))
+        unit = unit_name(spec.name)
+        changed = write_whole(self._drop_in(unit), self.drop_in(spec, package))
         probe = self._drop_in(probe_unit(spec.name))
         if package.manifest.health_check is None:
             remove_file(probe)
@@ -60,6 +64,7 @@ class AgentFiles:
             write_whole(
                 probe, render_probe_dropin(spec, package.manifest, self._place(spec, package))
             )
+        return changed
 
     def write_config(self, spec: AgentSpec, package: Package, config_version: int) -> None:
         """Make the configuration's files say what is in force. Raises OSError."""

@@ -297,7 +297,10 @@ class Tasks:
 
     async def _deb_back(self, change: Change, effect: RunTask) -> Outcome:
         params = change.tasks[effect.task].params
-        before = params.get("result", {}).get("before") or params.get("before")
+        result = params.get("result", {})
+        before = result.get("before") or result.get("previous") or params.get("before")
+        if not before and change.kind is not Kind.INSTALL:
+            return DONE  # the job ended before it changed anything
         if not before:  # it was not there: take it away again
             job, given = JobKind.APT_REMOVE, {"deb": params["deb"], "purge": False}
         else:
