@@ -111,3 +111,16 @@ def test_what_would_be_done_is_told_and_not_done(opmas: Opmas, rest: Rest):
 
     assert (plan.status, plan.body["plan"]["kind"]) == (200, "create")
     assert rest.call("GET", "/v1/agents/never").status == 404
+
+
+def test_an_upload_that_is_larger_than_the_services_memory_ends_no_process(rest: Rest):
+    def processes() -> set[str]:
+        return set(rest.host.run("pgrep", "-u", "opmas-api").stdout.split())
+
+    rest.host.run("truncate", "--size=400M", "/root/large")
+    before = processes()
+
+    change = upload(rest, "/root/large", "1.0.0")
+
+    assert (change["state"], change["reason"]) == ("refused", "invalid-bundle")
+    assert processes() == before

@@ -1,5 +1,6 @@
 """Bodies as they come over a socket: whole, in chunks, broken, slow."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -10,6 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opmas.api.body import LINE_LIMIT, PIECE, Body, BodyError
+
+
+PARTS = [b"0", b"3", b"a", b"abc", b"\r", b"\n", b"\r\n", b";x=y", b"0\r\n", b"3\r\n", b" "]
 
 
 class Wire:
@@ -56,6 +60,15 @@ def test_chunks_are_read_as_one_body_and_what_follows_is_kept(pieces, size, cut,
         left = wire.unreader.read()
         assert rest.startswith(left)
         assert left + wire.server.recv(100) == rest
+
+
+@settings(deadline=None, max_examples=200)
+@given(sent=st.lists(st.sampled_from(PARTS)).map(b"".join) | st.binary(max_size=100))
+def test_whatever_is_sent_is_a_body_or_is_refused(sent):
+    with Wire(b"", sent) as wire:
+        wire.client.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(BodyError):
+            assert len(read_all(wire.body())) <= len(sent)
 
 
 @pytest.mark.parametrize("cut", [0, 3, 9, 12])
