@@ -119,7 +119,9 @@ class Session:
         )
 
     def warn(self, text: str) -> None:
-        """Tell something beside the answer that someone should look at."""
+        """Tell a person something beside the answer that should be looked at."""
+        if self.as_json:  # the document has it; standard error is for errors
+            return
         palette = self.palette(sys.stderr)
         print(f"{palette.paint('opmas:', 'dim')} {palette.paint(text, 'warn')}", file=sys.stderr)
 

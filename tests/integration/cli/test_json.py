@@ -129,3 +129,21 @@ def test_the_documents_of_bundles_and_keys(opmas, tmp_path):
     shown("opmas.bundle/v1", "bundle", "verify", built["path"])
     shown("opmas.key-list/v1", "key", "list")
     shown("opmas.key/v1", "key", "revoke", "release")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("agent", "update", "web", "--version", "1.1.0"),
+        ("agent", "update", "web", "--set", "a=1"),
+        ("package", "install", "demo"),
+    ],
+)
+def test_a_change_that_is_undone_is_a_document_and_nothing_else(opmas, manager, web, words):
+    for subject in ("agent/web", "package/demo"):
+        manager.host.ledger.doom(subject, "crashed", "it exits at once")
+
+    done = opmas(*words, "--json")
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert json.loads(done.stdout)["schema"] in {"opmas.change/v1", "opmas.agent/v1"}
