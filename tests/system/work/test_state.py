@@ -131,7 +131,7 @@ def test_attributes_and_acls_come_back(agent: Host) -> None:
 
 
 def test_a_worker_that_is_killed_leaves_the_old_state_or_the_new(agent: Host) -> None:
-    agent.run("sh", "-c", f"head -c 300M /dev/urandom > {STATE}/data/big")
+    agent.run("sh", "-c", f"head -c 100M /dev/urandom > {STATE}/data/big")
     before = agent.run("sha256sum", f"{STATE}/data/big").stdout
     done(agent, name(), "snapshot", agent="keeper", snapshot="kill")
     agent.run("sh", "-c", f"echo small > {STATE}/data/big")
