@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from installer import install
 from installer.destinations import WheelDestination
-from installer.exceptions import InstallerError
+from installer.exceptions import InstallerError, InvalidWheelSource
 from installer.records import InvalidRecordEntry, RecordEntry
 from installer.sources import WheelFile
+from installer.utils import SCHEME_NAMES
 
 from opmas.bundles import limits
 from opmas.bundles.zips import FAULTS, check_path, open_zip
@@ -146,8 +147,20 @@ def unpack(wheel: Wheel, unpacked: Unpacked, *, own: bool) -> None:
         archive.filename = wheel.name.file  # installer reads name and version from it
         try:
             source = WheelFile(archive)
+            _check_data(source, archive.namelist())
             install(source, _Destination(unpacked, wheel, source.dist_info_dir, own=own), {})
         except (*FAULTS, InstallerError, InvalidRecordEntry, AssertionError, KeyError) as error:
             raise UnfitWheelError(
                 f"cannot use {wheel.name.file}: it cannot be unpacked: {error}"
             ) from error
+
+
+def _check_data(source: WheelFile, names: list[str]) -> None:
+    """Refuse what is in .data and of no scheme: installer 0.6 seeks its scheme for ever."""
+    folder = source.data_dir
+    for name in names:
+        if not name.startswith(folder) or name.endswith("/"):
+            continue
+        scheme, _, path = name.removeprefix(f"{folder}/").partition("/")
+        if not name.startswith(f"{folder}/") or scheme not in SCHEME_NAMES or not path:
+            raise InvalidWheelSource(source, f"{name} belongs to no scheme")

@@ -350,6 +350,10 @@ def with_wheel(files: dict[str, bytes], path: Path) -> dict[str, bytes]:
         ({"name": "x", "files": {"../x.py": ""}}, "unsafe-path"),
         ({"name": "x", "files": {"/etc/x.py": ""}}, "unsafe-path"),
         ({"name": "x", "files": {"lib.py": "x = 2\n"}}, "unfit-wheel"),
+        ({"name": "x", "files": {"x-1.0.data/nowhere/x": ""}}, "unfit-wheel"),
+        ({"name": "x", "files": {"x-1.0.data/purelib": ""}}, "unfit-wheel"),
+        ({"name": "x", "files": {"x-1.0.data.py": ""}}, "unfit-wheel"),
+        ({"name": "x", "files": {"x-1.0.data": ""}}, "unfit-wheel"),
     ],
 )
 def test_a_signed_wheel_that_does_not_fit(
