@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from opmas.core import engine, plan
 from opmas.core.change import Change, ChangeState, Kind, TaskName, load_change
-from opmas.core.condition import load_spec
+from opmas.core.condition import dump_spec, load_spec
 from opmas.errors import RequestError, TransitionError, UnknownVersionError
 from opmas.manager.changerequests import (
     Versioned,
@@ -166,10 +166,10 @@ class ChangeMethods:
                 f' "{name}" was changed again since: see `opmas change list --agent {name}`'
             )
         wish = {key: change.before[key] for key in change.wish if key != "desired"}
-        if "version" in wish and before.package == agent.spec.package:
+        if set(wish) == {"version"} and before.package == agent.spec.package:
             back = plan.update(agent.spec, before.version, author=wanted.author, back=True)
         else:
-            spec = load_spec({**change.before, "desired": str(agent.spec.desired)})
+            spec = load_spec({**dump_spec(agent.spec), **wish})
             found = plan.put(agent.spec, spec, author=wanted.author, lives=True)
             if found is None:
                 raise RequestError(f"cannot undo change {id_}: the agent is as it was before")

@@ -20,6 +20,7 @@ from opmas.manager.deliveries import bundles, newest_bundle, parse_name
 from opmas.packages.versions import is_same, newest, order
 
 if TYPE_CHECKING:
+    from opmas.core.agent import AgentSpec
     from opmas.core.change import Change
     from opmas.core.settings import PackagesSection
     from opmas.manager.changemethods import ChangeMethods, Proposals
@@ -167,7 +168,7 @@ class PackageMethods:
             follows = (view["id"],) if view["id"] else ()
         for agent in self._agents(name):
             spec = self._writer.roster.get(agent).spec
-            if is_same(spec.version, version):
+            if self._runs(spec, version):
                 continue
             change = plan.update(spec, version, author=wanted.author, wanted=wanted.window)
             change = replace(change, follows=follows)
@@ -203,7 +204,7 @@ class PackageMethods:
         views = []
         for agent in self._agents(request.name):
             spec = self._writer.roster.get(agent).spec
-            if request.version and is_same(spec.version, request.version):
+            if request.version and self._runs(spec, request.version):
                 continue
             of_agent = replace(request, name=agent, wanted=replace(request.wanted, wait=0.0))
             views.append(await self._changes.roll_back(of_agent))
@@ -263,6 +264,10 @@ class PackageMethods:
 
         await self._writer.ask(step, author)
         return {"package": self._views.package(package)}
+
+    def _runs(self, spec: AgentSpec, version: str) -> bool:
+        found = self._shelf.packages.of(spec)
+        return found is not None and is_same(found.version, version)
 
     def _agents(self, package: str) -> list[str]:
         agents = self._writer.roster.agents.values()

@@ -182,6 +182,23 @@ def test_undo_of_a_committed_change_is_a_change_that_takes_it_back(call):
     assert not call("agent.show", name="web")["config"]
 
 
+def test_undo_leaves_what_another_change_changed_since(call):
+    number = reconfigured(call)
+    limits = {"memory_max": "96M"}
+    ended(call, create(call, config={"naps": 2}, limits=limits, window=0)["change"])
+
+    carried_out(call, call("change.undo", id=number)["change"]["id"])
+
+    agent = call("agent.show", name="web")
+    assert (agent["config"] or {}, agent["own_limits"]) == ({}, {"memory_max": 96 << 20})
+
+
+def test_an_update_of_a_package_whose_agents_run_the_newest_is_nothing(call):
+    create(call)
+
+    assert call("package.update", name="nap") == {"changes": []}
+
+
 def test_undo_of_a_creation_removes_the_agent(call):
     number = ended(call, create(call)["change"])["id"]
 

@@ -186,7 +186,7 @@ class AgentMethods(PackageMethods):
         self, agent: dict[str, Any], wanted: dict[str, Any], change: Change | None
     ) -> dict[str, Any]:
         name, known = agent["name"], agent["name"] in self.agents
-        before = {key: agent[key] for key in wanted if key in agent}
+        before = {key: agent[key] for key in wanted if known and agent[key] != wanted[key]}
 
         def apply() -> None:
             agent["config_version"] += agent["config"] != wanted["config"]

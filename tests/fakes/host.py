@@ -152,8 +152,12 @@ class FakeHost(AgentMethods):
 
     def _check_undo(self, known: dict[str, Any]) -> None:
         later = [c for c in self.ledger.newest() if c["id"] > known["id"]]
-        again = any(set(c["agents"]) & set(known["agents"]) for c in later)
-        if known["state"] in FINAL and (again or known["kind"] in {"remove", "install"}):
+        again = any(
+            set(c["agents"]) & set(known["agents"])
+            and set(c["after"] or ()) & set(known["after"] or ())
+            for c in later
+        )
+        if known["state"] in FINAL and (again or known["kind"] == "remove"):
             raise RequestError(f"cannot undo change {known['id']}: it was changed again since")
 
     def step(self, number: int) -> bool:
