@@ -71,17 +71,19 @@ def install(task: Task) -> dict[str, Any]:
 def roll_back(task: Task) -> dict[str, Any]:
     """Return to a version as it was: its .deb, its configuration files; and hold it there.
 
-    Without the hold the next upgrade of the host would undo the rollback.
+    Without a version, to the one kept last that is not installed. Without the hold the next
+    upgrade of the host would undo the rollback.
     """
     with task.parameters() as given:
         deb = given.need("deb", dpkg.deb_name, "")
-        version = given.need("version", dpkg.deb_version, "")
+        version = given.get("version", dpkg.deb_version, "")
     work = _Work(task, deb)
-    path = work.debs.keep(deb, version)
     begun = work.begun()
     now = dpkg.status(deb)
+    version = version or (begun.target if begun else work.previous(now))
+    path = work.debs.keep(deb, version)
     if begun is None and now.present:
-        begun = work.begin(now, need_deb=False)
+        begun = work.begin(now, version, need_deb=False)
     newer = dpkg.conffiles(deb)
     left = beside(newer)
     with hold_stop(), dpkg.frontend_lock():
@@ -214,6 +216,15 @@ class _Work:
                 f"cannot install {what}: no apt repository of this host has it{has}"
             )
         return target
+
+    def previous(self, now: Status) -> str:
+        """Return the version that a rollback returns to when none is named."""
+        for version in self.debs.versions(self._deb):
+            if version != now.version:
+                return version
+        raise UnknownPackageError(
+            f"cannot roll back {self._deb}: no earlier version of it is kept on this host"
+        )
 
     def begun(self) -> Begun | None:
         """Return what a run of this job that was killed had found; None in its first run."""
