@@ -8,9 +8,14 @@ from typing import Any
 
 import pytest
 
+from opmas.version import VERSION
 from tests.lab import Host, wait_for
-from tests.system.install import FOUND_WITHIN, apt, install
+from tests.system.install import FOUND_WITHIN, apt, build, install
 
+NEXT = f"{VERSION}+1"
+INDEX = """\
+apt-ftparchive packages . > Packages
+echo 'deb [trusted=yes] file:/root/next ./' > /etc/apt/sources.list.d/next.list"""
 UNIT = "opmas-agent@node-exporter.service"
 DEB = "opmas-agent-node-exporter"
 DEBIANS = "prometheus-node-exporter.service"
@@ -39,6 +44,14 @@ def host(debs: Path) -> Iterator[Host]:
         yield host
 
 
+@pytest.fixture(scope="module")
+def next_debs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same packages, as the Debian version after this one."""
+    directory = tmp_path_factory.mktemp("next")
+    build("--version", NEXT, "--output", str(directory))
+    return directory
+
+
 def is_known(host: Host) -> bool:
     return host.run("opmas", "package", "show", "node-exporter", check=False).returncode == 0
 
@@ -48,6 +61,10 @@ def shown(host: Host) -> dict[str, Any]:
     view = json.loads(host.run("opmas", "agent", "show", "node-exporter", "--json").stdout)
     agent: dict[str, Any] = view.get("agent", view)
     return agent
+
+
+def deb_version(host: Host) -> str:
+    return host.run("dpkg-query", "-W", "-f", "${Version}", DEB).stdout
 
 
 def is_healthy(host: Host) -> bool:
@@ -143,6 +160,24 @@ def test_it_runs_on_when_its_program_is_upgraded_and_says_that_it_is_the_old_one
     assert not before["needs_restart"]
     assert (after["phase"], after["main_pid"]) == ("running", before["main_pid"])
     assert not shown(host)["needs_restart"]
+    assert metrics(host)
+
+
+def test_opmas_updates_it_from_a_repository_and_rolls_it_back(host: Host, next_debs: Path) -> None:
+    host.copy_in(next_debs, "/root/next")
+    host.run("sh", "-c", f"cd /root/next && rm $(ls | grep -v ^{DEB}) && {INDEX}")
+    host.run("apt-get", "-q", "update")
+    before = deb_version(host)
+
+    at_once = ("node-exporter", "--window", "0")
+    host.run("opmas", "package", "update", *at_once, timeout=120)
+    updated = deb_version(host)
+    host.run("opmas", "package", "rollback", *at_once, timeout=120)
+
+    assert (before, updated, deb_version(host)) == (VERSION, NEXT, VERSION)
+    assert host.run("dpkg", "--audit").stdout == ""
+    assert host.run("debsums", "--silent", DEB, check=False).stdout == ""
+    assert shown(host)["phase"] == "running"
     assert metrics(host)
 
 
