@@ -121,8 +121,10 @@ def test_clients_that_leave_within_a_body_hold_nothing(service, folder, line, se
 
 
 def test_what_cannot_be_read_is_said_so(service, folder):
-    with service.raw(head(service, "Transfer-Encoding: chunked") + b"no size\r\n") as connection:
-        answer = connection.recv(65536)
+    last = head(service, "Transfer-Encoding: chunked", "Connection: close")
+
+    with service.raw(last + b"no size\r\n") as connection:
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
 
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"the size of a chunk cannot be read" in answer

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from opmas.api.body import LINE_LIMIT, PIECE, Body, BodyError
 
-
 PARTS = [b"0", b"3", b"a", b"abc", b"\r", b"\n", b"\r\n", b";x=y", b"0\r\n", b"3\r\n", b" "]
 
 
