@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 from opmas.core import fields
 from opmas.errors import BackendError, InvalidError, RequestError, UnknownPackageError
 from opmas.host.files import write_whole
+from opmas.packages.deb import PREFIX
 from opmas.work import apt, dpkg
 from opmas.work.children import Log, ask
 from opmas.work.conffiles import Conffiles, beside, remove_unedited
 from opmas.work.shelf import Debs, copy_deb
 from opmas.work.stop import hold_stop
+from opmas.work.task import UnfinishedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +65,7 @@ def install(task: Task) -> dict[str, Any]:
             begun = work.begin(now, target)
         else:
             work.settle()
-        with hold_stop():
+        with work.undoable(begun), hold_stop():
             work.install(begun.target, file, allow_downgrade=allow_downgrade)
         return _installed(begun)
 
@@ -71,40 +73,30 @@ def install(task: Task) -> dict[str, Any]:
 def roll_back(task: Task) -> dict[str, Any]:
     """Return to a version as it was: its .deb, its configuration files; and hold it there.
 
-    Without a version, to the one kept last that is not installed. Without the hold the next
-    upgrade of the host would undo the rollback.
+    Without the hold the next upgrade of the host would undo the rollback; `hold` as false lets
+    the package go instead. Without `version` it is the newest that is kept and older than now's.
     """
     with task.parameters() as given:
         deb = given.need("deb", dpkg.deb_name, "")
         version = given.get("version", dpkg.deb_version, "")
+        held = given.get("hold", fields.flag, default=True)
     work = _Work(task, deb)
     begun = work.begun()
     now = dpkg.status(deb)
-    version = version or (begun.target if begun else work.previous(now))
-    path = work.debs.keep(deb, version)
-    if begun is None and now.present:
-        begun = work.begin(now, version, need_deb=False)
-    newer = dpkg.conffiles(deb)
-    left = beside(newer)
-    with hold_stop(), dpkg.frontend_lock():
-        code = dpkg.run(
-            "--force-downgrade", "--install", "--", str(path), log=work.log, report=task.report
-        )
-        shipped = {each.path for each in dpkg.conffiles(deb) if not each.obsolete}
-        if not code:
-            remove_unedited(each for each in newer if each.path not in shipped)
-        brought = Conffiles(task.paths.conffiles, deb, version).bring_back(newer)
-        for made in beside(newer) - left:
-            if made.endswith((".dpkg-dist", ".dpkg-new")):
-                Path(made).unlink(missing_ok=True)
-        if dpkg.status(deb).present:
-            dpkg.set_hold(deb, hold=True)
-    with hold_stop():
-        work.check_end(version, code, f"return {deb} to {version}")
+    target = version or (begun.target if begun else work.version_before(now))
+    path = work.debs.keep(deb, target)
+    if begun is None:
+        begun = work.begin(now, target, need_deb=False)
+    with work.undoable(begun), hold_stop():
+        with dpkg.frontend_lock():
+            code, brought = work.bring_back(path, target)
+            if dpkg.status(deb).present:
+                dpkg.set_hold(deb, hold=held)
+        work.check_end(target, code, f"return {deb} to {target}")
     return {
-        "version": version,
-        "previous": begun.version if begun else "",
-        "held": True,
+        "version": target,
+        "previous": begun.version,
+        "held": held,
         "conffiles": list(brought),
         "audit": list(dpkg.audit()),
         "debsums": list(_changed_files(deb)),
@@ -129,7 +121,8 @@ def remove(task: Task) -> dict[str, Any]:
         if code and dpkg.status(deb).present:  # or the next dselect-upgrade would remove it
             dpkg.set_hold(deb, hold=False)
     if code or dpkg.status(deb).present:
-        raise BackendError(f"cannot remove {deb}: dpkg refuses it", work.faults())
+        result = {"before": begun.version, "cached": begun.cached} if begun else {}
+        raise UnfinishedError(f"cannot remove {deb}: dpkg refuses it", work.faults(), result)
     return {
         "before": begun.version if begun else "",
         "cached": begun.cached if begun else "",
@@ -247,6 +240,49 @@ class _Work:
         else:
             self.debs.keep_fetched(self._deb, version)
 
+    def bring_back(self, path: Path, version: str) -> tuple[int, tuple[str, ...]]:
+        """Have dpkg install the kept .deb, and make the configuration what it was with it.
+
+        Return dpkg's exit code, and the files that were put aside then.
+        """
+        newer = dpkg.conffiles(self._deb)
+        left = beside(newer)
+        argv = ("--force-downgrade", "--install", "--", str(path))
+        code = dpkg.run(*argv, log=self.log, report=self._task.report)
+        shipped = {each.path for each in dpkg.conffiles(self._deb) if not each.obsolete}
+        if not code:
+            remove_unedited(each for each in newer if each.path not in shipped)
+        kept = Conffiles(self._task.paths.conffiles, self._deb, version)
+        brought = kept.bring_back(newer)
+        for made in beside(newer) - left:
+            if made.endswith((".dpkg-dist", ".dpkg-new")):
+                Path(made).unlink(missing_ok=True)
+        return code, brought
+
+    def version_before(self, now: Status) -> str:
+        """Return the newest version that is kept and older than the present one."""
+        found = ""
+        for version in self.debs.versions(self._deb):
+            if dpkg.is_older(version, now.version) and not dpkg.is_older(
+                version, found or version
+            ):
+                found = version
+        if not found:
+            raise InvalidError(
+                f"cannot return {self._deb} to the version before: none is kept that is older "
+                f"than {now.version or 'nothing'}: name the version"
+            )
+        return found
+
+    @contextmanager
+    def undoable(self, begun: Begun) -> Iterator[None]:
+        """Have a failure within tell what there was before."""
+        try:
+            yield
+        except BackendError as error:
+            result = {"before": begun.version, "cached": begun.cached}
+            raise UnfinishedError(error.message, error.problems, result) from error
+
     def begin(self, now: Status, target: str = "", *, need_deb: bool = True) -> Begun:
         """Put aside what is there now, and write down that the change begins."""
         cached = ""
@@ -284,8 +320,8 @@ class _Work:
         """Refuse to change a package that is held."""
         if now.held:
             raise RequestError(
-                f"cannot change {self._deb}: it is held; let it go first: "
-                f"apt-mark unhold {self._deb}"
+                f"cannot change {self._deb}: it is held; let it go first: opmas package unhold "
+                f"{self._deb.removeprefix(PREFIX)}, or apt-mark unhold {self._deb}"
             )
 
     def is_at(self, version: str) -> bool:

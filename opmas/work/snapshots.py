@@ -1,7 +1,9 @@
 """An agent's state directory put aside, and brought back: snapshot, restore, discard.
 
-STATE/snapshots/SNAPSHOT/snapshot.json      of which agent, when, how much
-STATE/snapshots/SNAPSHOT/tree/              the copy; absent when the agent had no directory
+STATE/snapshots/SNAPSHOT/AGENT/snapshot.json    when, and how much
+STATE/snapshots/SNAPSHOT/AGENT/tree/            the copy; absent when the agent had no directory
+
+One snapshot can hold several agents: those of one change.
 
 Where an agent's directory is depends on its unit (systemd.exec(5), StateDirectory=): with
 DynamicUser=yes, as in the template, in /var/lib/private, and a link leads to it; with a drop-in
@@ -24,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opmas.core import fields
 from opmas.core.agent import NAME
 from opmas.errors import DiskSpaceError, InvalidError
-from opmas.host.files import write_whole
+from opmas.host.files import sync_directory, write_whole
 from opmas.work import kernel
 from opmas.work.tree import Copier, Size, measure, opened, remove_tree
 
@@ -46,16 +48,18 @@ _SNAPSHOT: Final = fields.matching(
 
 
 def snapshot(task: Task) -> dict[str, Any]:
-    """Copy the agent's state directory; a snapshot that is there already stays as it is."""
+    """Copy the agent's state directory into the snapshot; a copy that is there already stays."""
     with task.parameters() as given:
         agent = given.need("agent", _AGENT, "x")
         name = given.need("snapshot", _SNAPSHOT, "x")
-    folder = task.paths.snapshots
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with opened(str(folder)) as snapshots:
-        if not (folder / name).exists():
-            _take(task, agent, name, snapshots)
-    return _about(folder / name, agent)
+    folder = task.paths.snapshots / name
+    task.paths.snapshots.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    sync_directory(task.paths.snapshots)
+    if not (folder / agent).exists():
+        with opened(str(folder)) as inside:
+            _take(task, agent, folder, inside)
+    return _about(folder, agent)
 
 
 def restore(task: Task) -> dict[str, Any]:
@@ -63,8 +67,8 @@ def restore(task: Task) -> dict[str, Any]:
     with task.parameters() as given:
         agent = given.need("agent", _AGENT, "x")
         name = given.need("snapshot", _SNAPSHOT, "x")
-    source = task.paths.snapshots / name
-    about = _about(source, agent)
+    folder = task.paths.snapshots / name
+    about = _about(folder, agent)
     place = _state_directory(task.paths, agent) or _earlier_place(task.paths, about) / agent
     beside = f".{agent}.opmas"  # no agent has such a name
     if not place.parent.is_dir() and about["absent"]:
@@ -75,7 +79,7 @@ def restore(task: Task) -> dict[str, Any]:
             if place.is_dir():
                 os.rename(agent, beside, src_dir_fd=states, dst_dir_fd=states)
         else:
-            with opened(str(source / TREE)) as tree:
+            with opened(str(folder / agent / TREE)) as tree:
                 _copy(task, tree, states, beside, "restore")
             _take_place(states, beside, agent)
         os.fsync(states)
@@ -95,14 +99,14 @@ def discard(task: Task) -> dict[str, Any]:
     return {}
 
 
-def _take(task: Task, agent: str, name: str, snapshots: int) -> None:
-    half = _half(name)
-    remove_tree(half, snapshots)
-    os.mkdir(half, 0o700, dir_fd=snapshots)
+def _take(task: Task, agent: str, folder: Path, within: int) -> None:
+    half = _half(agent)
+    remove_tree(half, within)
+    os.mkdir(half, 0o700, dir_fd=within)
     place = _state_directory(task.paths, agent)
     size = Size()
     if place is not None:
-        with opened(str(place)) as state, opened(half, within=snapshots) as inside:
+        with opened(str(place)) as state, opened(half, within=within) as inside:
             size = _copy(task, state, inside, TREE, "snapshot")
     about = {
         "agent": agent,
@@ -112,9 +116,9 @@ def _take(task: Task, agent: str, name: str, snapshots: int) -> None:
         "bytes": size.bytes,
         "entries": size.entries,
     }
-    write_whole(task.paths.snapshots / half / ABOUT, json.dumps(about) + "\n", 0o600)
-    os.rename(half, name, src_dir_fd=snapshots, dst_dir_fd=snapshots)
-    os.fsync(snapshots)
+    write_whole(folder / half / ABOUT, json.dumps(about) + "\n", 0o600)
+    os.rename(half, agent, src_dir_fd=within, dst_dir_fd=within)
+    os.fsync(within)
 
 
 def _copy(task: Task, source: int, within: int, name: str, step: str) -> Size:
@@ -196,11 +200,11 @@ def _earlier_place(paths: Paths, about: dict[str, Any]) -> Path:
 
 def _about(folder: Path, agent: str) -> dict[str, Any]:
     try:
-        about = json.loads((folder / ABOUT).read_bytes())
+        about: dict[str, Any] = json.loads((folder / agent / ABOUT).read_bytes())
     except FileNotFoundError as error:
-        raise InvalidError(f"cannot use the snapshot {folder.name}: there is none") from error
-    if not isinstance(about, dict) or about.get("agent") != agent:
-        raise InvalidError(f"cannot use the snapshot {folder.name}: it is not of agent {agent!r}")
+        raise InvalidError(
+            f"cannot use the snapshot {folder.name}: it has nothing of agent {agent}"
+        ) from error
     return about
 
 

@@ -7,10 +7,11 @@ import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core import job as jobs
 from opmas.core.fields import Fields, Problems
+from opmas.errors import BackendError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,6 +20,17 @@ if TYPE_CHECKING:
     from opmas.core.settings import Settings
 
 REPORT_INTERVAL: Final = 0.2  # seconds: a person sees no more, and the manager reads each one
+
+
+class UnfinishedError(BackendError):
+    """The job began to change the host and could not finish; `result` says what there was before.
+
+    Whoever undoes it needs to know that as well as after a success.
+    """
+
+    def __init__(self, message: str, problems: tuple[str, ...], result: dict[str, Any]) -> None:
+        super().__init__(message, problems)
+        self.result = result
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from opmas.core.job import JobKind, Outcome
 from opmas.errors import BackendError, DiskSpaceError, InvalidError, OpmasError
 from opmas.host.files import write_whole
 from opmas.work.stop import hold_stop
-from opmas.work.task import Paths, Report, Task
+from opmas.work.task import Paths, Report, Task, UnfinishedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,7 +109,13 @@ def _outcome(action: Callable[[], dict[str, Any]]) -> Outcome:
     try:
         return Outcome(ok=True, result=action())
     except OpmasError as error:
-        found = Outcome(False, error.code, error.message, _bounded(error.problems))  # noqa: FBT003
+        found = Outcome(
+            ok=False,
+            code=error.code,
+            message=error.message,
+            problems=_bounded(error.problems),
+            result=error.result if isinstance(error, UnfinishedError) else {},
+        )
         _say("\n".join((found.message, *found.problems)))
         return found
     except OSError as error:

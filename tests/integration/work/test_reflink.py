@@ -38,7 +38,7 @@ with (state / "big").open("r+b") as file:
 changed = (state / "big").read_bytes()[:16]
 snapshots.restore(task_in(top, JobKind.RESTORE, agent="web", snapshot="s"))
 restored = (state / "big").read_bytes()
-copy = (top / "state" / "snapshots" / "s" / "tree" / "big").read_bytes()
+copy = (top / "state" / "snapshots" / "s" / "web" / "tree" / "big").read_bytes()
 print(json.dumps({{
     "taken": taken, "changed": changed.decode(), "same": restored == copy,
     "size": len(restored), "in place": restored.startswith(b"written"), "after": used() - before,

@@ -129,6 +129,17 @@ def test_what_a_rollback_replaces_can_be_returned_to(at_one: Host) -> None:
     assert audit(at_one) == ""
 
 
+def test_a_rollback_without_a_version_is_to_the_one_before(at_one: Host) -> None:
+    done(at_one, name(), "apt-install", deb=WEB, version="2.0")
+
+    back = done(at_one, name(), "apt-rollback", deb=WEB, hold=False)
+    further = run_job(at_one, name(), "apt-rollback", deb=WEB)
+
+    assert (back["version"], back["held"]) == ("1.0", False)
+    assert version(at_one) == "1.0 ii"
+    assert further["message"].endswith("older than 1.0: name the version")
+
+
 def test_a_script_that_fails_is_said_exactly_and_rolled_back_cleanly(at_one: Host) -> None:
     before = configuration(at_one)
 
@@ -137,6 +148,7 @@ def test_a_script_that_fails_is_said_exactly_and_rolled_back_cleanly(at_one: Hos
 
     assert not failed["ok"]
     assert failed["code"] == "unavailable"
+    assert failed["result"]["before"] == "1.0"
     assert "cannot go on" in failed["problems"]
     assert any(p.startswith("dpkg --audit:") and WEB in p for p in failed["problems"])
     assert version(at_one) == "1.0 hi"

@@ -93,12 +93,12 @@ def test_a_snapshot_that_was_cut_short_starts_over(
         patch.setattr(kernel, "sync_file_system", _cut)
         with pytest.raises(KeyboardInterrupt):
             take(tmp_path)
-    left = names(tmp_path / "state" / "snapshots")
+    left = names(tmp_path / "state" / "snapshots" / "s1")
 
     take(tmp_path)
 
-    assert left == [".s1.half"]
-    assert names(tmp_path / "state" / "snapshots") == ["s1"]
+    assert left == [".web.half"]
+    assert names(tmp_path / "state" / "snapshots" / "s1") == ["web"]
 
 
 @pytest.mark.parametrize("cut", ["sync_file_system", "exchange"])
@@ -142,16 +142,30 @@ def test_an_agent_without_state_has_none_again(tmp_path: Path) -> None:
     assert names(tmp_path / "private") == []
 
 
-def test_a_snapshot_of_another_agent_is_refused(tmp_path: Path, state: Path) -> None:
+def test_a_snapshot_holds_several_agents(tmp_path: Path, state: Path) -> None:
+    other = tmp_path / "lib" / "db"
+    other.mkdir()
+    (other / "file").write_text("of db")
+    take(tmp_path)
+    take(tmp_path, agent="db")
+    (other / "file").write_text("changed")
+    (state / "data" / "a").write_text("changed")
+
+    bring_back(tmp_path, agent="db")
+    bring_back(tmp_path)
+
+    assert (other / "file").read_text() == "of db"
+    assert (state / "data" / "a").read_text() == "one"
+
+
+@pytest.mark.parametrize(("agent", "name"), [("db", "s1"), ("web", "s2")])
+def test_a_snapshot_that_is_not_there_is_refused(
+    tmp_path: Path, state: Path, agent: str, name: str
+) -> None:
     take(tmp_path)
 
-    with pytest.raises(InvalidError, match="not of agent 'db'"):
-        bring_back(tmp_path, agent="db")
-
-
-def test_a_snapshot_that_is_not_there_is_refused(tmp_path: Path, state: Path) -> None:
-    with pytest.raises(InvalidError, match="there is none"):
-        bring_back(tmp_path)
+    with pytest.raises(InvalidError, match=f"snapshot {name}: it has nothing of agent {agent}"):
+        bring_back(tmp_path, agent=agent, name=name)
 
 
 def test_a_snapshot_is_discarded_once_or_twice(tmp_path: Path, state: Path) -> None:
@@ -171,7 +185,7 @@ def test_a_full_disk_is_said_before_anything_is_copied(
     with pytest.raises(BackendError, match="make room"):
         take(tmp_path)
 
-    assert list((tmp_path / "state" / "snapshots").glob("s1")) == []
+    assert not (tmp_path / "state" / "snapshots" / "s1" / "web").exists()
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a\nb", "x" * 101])
