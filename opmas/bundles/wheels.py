@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from installer.utils import parse_metadata_file
 from packaging.requirements import InvalidRequirement, Requirement
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
 
     from opmas.bundles.host import Host
-
-UNLISTED: Final = ("RECORD.jws", "RECORD.p7s")  # signatures of RECORD, which cannot be in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +123,7 @@ def _check_format(text: str, wheel: str) -> None:
 
 
 def _check_record(archive: zipfile.ZipFile, folder: str, wheel: str) -> None:
-    """Refuse a wheel whose RECORD does not list all its files; pip lets it list more."""
+    """Refuse a wheel whose RECORD does not list all its files; it may list more."""
     record = f"{folder}/RECORD"
     try:
         rows = list(csv.reader(io.StringIO(read_member(archive, record, wheel), newline="")))
@@ -135,7 +133,7 @@ def _check_record(archive: zipfile.ZipFile, folder: str, wheel: str) -> None:
         raise UnfitWheelError(f"cannot use {wheel}: its RECORD cannot be read")
     listed = {row[0] for row in rows}
     there = {member for member in archive.namelist() if not member.endswith("/")}
-    unlisted = there - listed - {record} - {f"{folder}/{name}" for name in UNLISTED}
+    unlisted = there - listed
     if unlisted:
         raise UnfitWheelError(f"cannot use {wheel}: its RECORD lacks {min(unlisted)[:80]}")
 

@@ -9,7 +9,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Final
 
-from tests.bench.measures import agent, manager, reload, rest, start
+from tests.bench.measures import agent, install, manager, reload, rest, start
 from tests.bench.stage import Stage
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # In this order: each finds the agents of the one before, and the host grows.
 MEASURES: Final[dict[str, Callable[[Stage], Iterator[Figure]]]] = {
     "empty": manager.empty,
+    "install": install.installs,
     "agent": agent.alone,
     "start-few": start.few,
     "memory": manager.memory,
