@@ -30,6 +30,15 @@ def test_its_collectors_are_read_from_its_help(exporter):
     assert program.collectors_of(exporter) == KNOWN
 
 
+def test_its_collectors_are_read_from_the_help_of_newer_versions(tmp_path):
+    newer = tmp_path / "prometheus-node-exporter"
+    flags = HELP.replace("--collector.", "--[no-]collector.")
+    newer.write_text(f"#!/bin/sh\ncat <<'END'\n{flags}END\n")
+    newer.chmod(0o755)
+
+    assert program.collectors_of(str(newer)) == KNOWN
+
+
 def test_a_program_that_is_not_there_is_an_error_of_the_system(tmp_path):
     with pytest.raises(OSError, match="No such file"):
         program.collectors_of(str(tmp_path / "none"))

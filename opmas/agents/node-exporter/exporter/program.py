@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 HELP_TIMEOUT: Final = 10.0  # seconds; it takes 0.02
-# A collector is switched by a flag of one part; flags like --collector.cpu.info are options of it.
-_COLLECTOR_FLAG: Final = re.compile(r"^ +--collector\.([a-z0-9_]+)(?: |$)", re.MULTILINE)
+# A collector is switched by a flag of one part, in 1.5 as --collector.cpu, in 1.9 as
+# --[no-]collector.cpu; flags like --collector.cpu.info are options of it.
+_COLLECTOR_FLAG: Final = re.compile(
+    r"^ +--(?:\[no-\])?collector\.([a-z0-9_]+)(?: |$)", re.MULTILINE
+)
 
 
 def collectors_of(program: str) -> frozenset[str]:
