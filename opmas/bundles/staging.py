@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER: Final = ".staging"
+_HERE: Final = -100  # AT_FDCWD
+_EXCHANGE: Final = 2  # RENAME_EXCHANGE
 
 
 class Staging:
@@ -44,14 +46,15 @@ class Staging:
     def place(self, final: Path) -> None:
         """Bring all of it to the disk, and put it in its place by one rename.
 
-        What is there already is replaced.
+        What is there already is replaced in the same instant, and gone with `close`.
         """
         self.directory.chmod(0o755)
         _sync_all(self._handle)
         make_folder(final.parent)
         if os.path.lexists(final):
-            set_aside(self.root, final)
-        self.directory.rename(final)
+            _exchange(self.directory, final)
+        else:
+            self.directory.rename(final)
         sync_folder(final.parent)
 
 
@@ -133,6 +136,14 @@ def _sweep(entry: os.DirEntry[str]) -> int:
     finally:
         os.close(handle)
     return 1
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Let the two change their places at once: renameat2(2), which Python does not have."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(other))
 
 
 def _sync_all(handle: int) -> None:

@@ -153,10 +153,14 @@ class TrustStore:
             raise UnknownKeyError(f'cannot revoke "{name_or_id}": no such key in {self.directory}')
         if key.revoked:
             return key
-        day = (now or datetime.now(UTC)).date().isoformat()
+        problems = Problems()
+        given = Fields({"reason": reason or None}, "", problems)
         revoked = replace(
-            key, revoked_at=day, revoked_reason=fields.line(reason or "no reason given")
+            key,
+            revoked_at=(now or datetime.now(UTC)).date().isoformat(),
+            revoked_reason=given.get("reason", fields.line, "no reason given"),
         )
+        problems.check(f'revoke "{name_or_id}"')
         self._write_conditions(revoked)
         return revoked
 

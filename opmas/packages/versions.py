@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from opmas.errors import InvalidError
@@ -49,6 +48,9 @@ def satisfies(version: str, specifier: str) -> bool:
 
     Pre-releases count: whoever has one installed means to use it.
     """
+    # here and not above: it brings 0.7 MB, and who only sorts versions does without
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415
+
     try:
         return SpecifierSet(specifier).contains(_version(version), prereleases=True)
     except InvalidSpecifier as error:

@@ -164,3 +164,10 @@ def test_a_file_that_a_stranger_may_write_ends_all_trust(store: TrustStore, file
 
     with pytest.raises(ConfigError, match="everyone may write it"):
         store.keys()
+
+
+def test_a_reason_is_one_line(store: TrustStore) -> None:
+    store.add(KEY.public, "tester")
+
+    with pytest.raises(InvalidError, match="reason: must be one line"):
+        store.revoke("tester", "stolen\nrevoked: no")
