@@ -138,7 +138,7 @@ def hook_unit(agent: str) -> str:
 
 
 def is_managed(unit: str) -> bool:
-    """Return whether jobs of the unit concern OPMAS: an agent's, one of its helpers', a worker's."""
+    """Return whether jobs of the unit concern OPMAS: an agent's, its helpers', a worker's."""
     helpers = (PROBE_PREFIX, HOOK_PREFIX, *WORKER_PREFIXES)
     return agent_name(unit) is not None or unit.startswith(helpers)
 

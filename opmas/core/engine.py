@@ -94,9 +94,9 @@ def task_ended(
         change = _informed(change, task, outcome["result"])
         done = marked(task, TaskState.DONE, result=outcome["result"])
         return mark(roster, change, position, done)
-    roster, effects = mark(
-        roster, change, position, marked(task, TaskState.FAILED, outcome["message"])
-    )
+    left = {"result": outcome["result"]} if outcome.get("result") else {}
+    failed = marked(task, TaskState.FAILED, outcome["message"], **left)
+    roster, effects = mark(roster, change, position, failed)
     change = roster.changes[id_]
     if change.state is ChangeState.REVERTING:
         return roster, effects
@@ -289,7 +289,10 @@ def _failed(
 ) -> Step:
     """Undo a change whose task failed; nothing was changed yet: refuse it."""
     begun = [t for t in change.tasks[:position] if t.is_over and t.name not in HARMLESS]
-    leaves_nothing = change.tasks[position].name in {*HARMLESS, TaskName.INSTALL, TaskName.SWITCH}
+    task = change.tasks[position]
+    leaves_nothing = task.name in {*HARMLESS, TaskName.INSTALL, TaskName.SWITCH} or (
+        task.name is TaskName.DEB and not task.params.get("result")  # dpkg was not even begun
+    )
     facts = tuple(why.get("problems", ()))
     if not begun and leaves_nothing:
         return enter(

@@ -111,4 +111,4 @@ def _conflicts(
         if spec.package in refuses:
             yield f'conflicts: agent "{other}" runs the package {spec.package}: remove it first'
         elif theirs is not None and own in theirs.conflicts:
-            yield f'conflicts: agent "{other}" refuses the package {own} beside it: remove it first'
+            yield f'conflicts: agent "{other}" refuses the package {own}: remove the agent first'

@@ -56,7 +56,7 @@ def put(
     watched = (kind is Kind.CONFIG and lives) or kind is Kind.LIMITS
     names = (TaskName.SWITCH, TaskName.WATCH) if watched else (TaskName.SWITCH,)
     size = {Kind.LIMITS: Size.LIMITS, Kind.CONFIG: Size.CONFIG}.get(kind, Size.NONE)
-    seconds = window(size, factor=factor, wanted=wanted if watched else None)
+    seconds = window(size, factor=factor, wanted=wanted) if watched else 0.0
     return _of_agent(spec.name, spec.package, kind, _tasks(names), wish, author, window=seconds)
 
 

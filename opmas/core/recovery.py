@@ -87,7 +87,7 @@ def reason_up(agent: Agent, seen: Fact, phase: Phase) -> Reason:
         return Reason.RELOAD
     if agent.pending in {Pending.START, Pending.STOP}:
         return Reason.REQUESTED
-    if agent.let_down and seen is Fact.DEACTIVATING:
-        return Reason.DEPENDENCY
+    let_down = agent.let_down and seen is Fact.DEACTIVATING
     ends_itself = agent.unit is not None and agent.unit.result != "success"
-    return reason_of(agent.unit) if ends_itself else Reason.SYSTEMCTL
+    by_others = Reason.DEPENDENCY if let_down else Reason.SYSTEMCTL
+    return reason_of(agent.unit) if ends_itself else by_others

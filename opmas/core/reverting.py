@@ -97,7 +97,9 @@ def _left_something(task: Task) -> bool:
     result = task.params.get("result", {})
     if task.name is TaskName.INSTALL:  # one that failed left nothing, nor one that was there
         return task.state is TaskState.DONE and bool(result.get("fresh"))
-    return task.state is TaskState.DONE or task.name in {TaskName.DEB, TaskName.MIGRATE}
+    if task.name is TaskName.DEB:  # one that failed says what was there before, if it began
+        return bool(result)
+    return task.state is TaskState.DONE or task.name is TaskName.MIGRATE
 
 
 def _switch_back(roster: Roster, change: Change, now: float) -> Step:

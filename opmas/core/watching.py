@@ -106,7 +106,8 @@ def sighted(
 def _conclude(roster: Roster, change: Change, verdicts: Mapping[str, Verdict], now: float) -> Step:
     for name, verdict in verdicts.items():
         if verdict.decision is Decision.UNDO:
-            message = f'agent "{name}": {verdict.sentence}'
+            words = verdict.sentence.partition(": ")[2]
+            message = f'agent "{name}" is worse than before: {words}'
             return begin_revert(roster, change, str(verdict.cause), message, verdict.facts, now)
     if any(v.decision is Decision.WATCH for v in verdicts.values()):
         return roster, ()

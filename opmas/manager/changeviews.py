@@ -84,8 +84,11 @@ class ChangeViews:
             "state": str(change.state),
             "reason": change.reason,
             "message": change.message,
-            "before": _differing(change.before, change.after),
-            "after": _differing(change.after, change.before) or change.wish or None,
+            "before": _differing(change.before, change.after) or _version(change, "before"),
+            "after": _differing(change.after, change.before)
+            or _version(change, "after")
+            or change.wish
+            or None,
             "tasks": [
                 {"name": str(t.name), "state": str(t.state), "message": t.message}
                 for t in change.tasks
@@ -129,6 +132,16 @@ class ChangeViews:
             return list(change.was_up)
         agents = self._writer.roster.agents
         return [n for n in change.agents if n in agents and str(agents[n].phase) == "running"]
+
+
+def _version(change: Change, which: str) -> dict[str, Any] | None:
+    """Return the version of a package before or after, as dpkg or the bundle said it."""
+    for task in change.tasks:
+        result = task.params.get("result") or {}
+        found = result.get(which) or (result.get("version") if which == "after" else None)
+        if found and task.name in {TaskName.DEB, TaskName.INSTALL}:
+            return {"version": found}
+    return None
 
 
 def _differing(one: dict[str, Any] | None, other: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core import engine
@@ -263,11 +265,20 @@ class Tasks:
         if not params or not params.get("path"):
             params = self._delivered(change)
         if params is None:
-            return Outcome(ok=True, message="the Debian package carries no bundle")
+            return self._unpacked_by_dpkg(change.package)
         given = {k: params.get(k) for k in ("path", "name", "version", "delivered_by")}
         outcome = await self._job(effect, JobKind.INSTALL, given)
         await self._shelf.rescan()
         return outcome
+
+    def _unpacked_by_dpkg(self, name: str) -> Outcome:
+        """Return whether a Debian package without a bundle brought a package that can be used."""
+        if self._shelf.packages.own(name) is not None:
+            return Outcome(ok=True, message="the Debian package carries no bundle")
+        refused = [r for r in self._shelf.refused if Path(r.path).parent.name == name]
+        problems = tuple(p for r in refused for p in r.problems)
+        why = f"{refused[0].path}: {problems[0]}" if refused else "it brings no agent.yaml"
+        raise InvalidError(f"cannot use opmas-agent-{name}, which was installed: {why}", problems)
 
     def _delivered(self, change: Change) -> dict[str, Any] | None:
         found = newest_bundle(self._settings.packages.delivered_dir, change.package)
@@ -291,8 +302,15 @@ class Tasks:
     async def _deb(self, change: Change, effect: RunTask) -> Outcome:
         params = dict(change.tasks[effect.task].params)
         params.pop("result", None)
-        outcome = await self._job(effect, JobKind(params.pop("job")), params)
+        job = JobKind(params.pop("job"))
+        outcome = await self._job(effect, job, params)
         await self._shelf.rescan()
+        brings = job is not JobKind.APT_REMOVE and change.kind is not Kind.INSTALL
+        if outcome.ok and brings:
+            try:
+                self._unpacked_by_dpkg(change.package)
+            except InvalidError as error:
+                return replace(refused(error), result=outcome.result)
         return outcome
 
     async def _deb_back(self, change: Change, effect: RunTask) -> Outcome:
