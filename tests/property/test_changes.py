@@ -39,7 +39,6 @@ class Changes(RuleBasedStateMachine):
         self.doing: list[RunTask] = []  # what the shell was asked for and has not answered
         self.late: list[events.Event] = []
         self.how = "ready"
-        self.specs: dict[int, tuple[dict, dict]] = {}  # what each change began with and led to
 
     # ---- what people do ----
 
@@ -204,6 +203,7 @@ class Changes(RuleBasedStateMachine):
             return
         last = ended[-1]
         wanted = last.after if last.state is ChangeState.COMMITTED else last.before
+        assert wanted is not None
         if last.state is not ChangeState.REFUSED and last.id == max(self.roster.changes):
             for key in ("version", "config"):
                 assert dump_spec(agent.spec)[key] == wanted[key], (last, agent.spec)

@@ -30,6 +30,11 @@ def named(found):
     return [(p.name, p) for p in found.packages]
 
 
+def digest_of_nap(root):
+    (found,) = catalogue.scan([str(root)]).packages
+    return found.digest
+
+
 def test_a_directory_with_a_manifest_is_a_package(tmp_path):
     add(tmp_path, "nap")
     (tmp_path / "no-manifest").mkdir()
@@ -47,7 +52,7 @@ def test_the_first_of_two_directories_wins(tmp_path):
 
     found = catalogue.scan([str(tmp_path / "one"), str(tmp_path / "two")])
 
-    assert Packages(found.packages).find("nap").directory == str(tmp_path / "one/nap")
+    assert Packages(found.packages).all()[0].directory == str(tmp_path / "one/nap")
 
 
 def test_a_directory_of_another_name_is_refused(tmp_path):
@@ -79,14 +84,14 @@ def test_below_dpkgs_directory_only_configured_packages_count(tmp_path, monkeypa
 
 def test_the_digest_changes_with_the_manifest_and_with_the_debian_version(tmp_path, monkeypatch):
     add(tmp_path, "nap")
-    plain = Packages(catalogue.scan([str(tmp_path)]).packages).find("nap").digest
+    plain = digest_of_nap(tmp_path)
     monkeypatch.setattr(catalogue, "DEB_ROOT", tmp_path)
 
     digests = {plain}
     for version in ("1.0-1", "1.0-2"):
         deb = Deb("opmas-agent-nap", version, configured=True)
         monkeypatch.setattr(catalogue, "agent_debs", lambda deb=deb: {deb.name: deb})
-        digests.add(Packages(catalogue.scan([str(tmp_path)]).packages).find("nap").digest)
+        digests.add(digest_of_nap(tmp_path))
 
     assert len(digests) == 3
 
