@@ -25,6 +25,7 @@ def test_a_plain_agent_imports_nothing_costly(start, manager):
     assert modules & COSTLY == set()
     assert not [name for name in modules if name.startswith("opmas.core")]
     assert "opmas.agent.aio" not in modules
+    assert not [name for name in modules if name.startswith("opmas.agent.testing")]
 
 
 def test_a_connected_plain_agent_is_small(start, manager):
