@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -18,10 +19,12 @@ from opmas.core.events import Forget, Measure, RunTask, StartUnit, StopUnit
 from opmas.core.evidence import Surroundings
 from opmas.core.roster import Roster
 from opmas.core.sight import sight
-from opmas.core.state import Agent
 from opmas.errors import OpmasError
 from tests.builders import CLD_EXITED, running, spec
 from tests.property.model import World
+
+if TYPE_CHECKING:
+    from opmas.core.state import Agent
 
 VERSIONS = ["1.0", "1.1", "2.0"]
 WINDOW = 60.0

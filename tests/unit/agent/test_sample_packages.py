@@ -15,12 +15,12 @@ def test_every_sample_package_is_found_and_none_is_refused():
     catalogue = scan([str(AGENTS)])
 
     assert catalogue.refused == ()
-    assert sorted(catalogue.packages) == NAMES
+    assert sorted(package.name for package in catalogue.packages) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_defaults_of_a_sample_package_satisfy_its_schema(name):
-    manifest = scan([str(AGENTS)]).packages[name].manifest
+    (manifest,) = (p.manifest for p in scan([str(AGENTS)]).packages if p.name == name)
 
     problems = config_problems(manifest.schema, manifest.defaults, "config")
 
