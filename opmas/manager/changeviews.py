@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from opmas.core.agent import Phase
 from opmas.core.change import Change, ChangeState, TaskName, TaskState, load_change
 from opmas.core.changes import blocker
 from opmas.errors import StoreError, UnknownChangeError
@@ -11,6 +12,8 @@ from opmas.manager.saver import Stamps
 from opmas.store.rows import ChangeQuery
 
 if TYPE_CHECKING:
+    from opmas.core.state import Agent
+    from opmas.manager.admission import Admission
     from opmas.manager.clock import Clock
     from opmas.manager.database import Databases
     from opmas.manager.jobs import Jobs
@@ -23,7 +26,15 @@ DOING: Final = frozenset({TaskState.DOING, TaskState.UNDOING})
 class ChangeViews:
     """Makes the documents from the roster, and from the database for those that ended."""
 
-    def __init__(self, writer: Writer, databases: Databases, jobs: Jobs, clock: Clock) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        databases: Databases,
+        jobs: Jobs,
+        clock: Clock,
+        admission: Admission,
+    ) -> None:
+        self._admission = admission
         self._writer = writer
         self._databases = databases
         self._jobs = jobs
@@ -124,14 +135,18 @@ class ChangeViews:
         return round(max(0.0, change.watch_until - self._clock.monotonic()), 1)
 
     def _restarts(self, change: Change) -> list[str]:
-        """Return the agents that the change restarts: those that run, when a task stops them."""
-        stops = any(t.name in {TaskName.STOP, TaskName.REMOVE} for t in change.tasks)
-        if not stops:
+        """Return the agents that the change restarts: its own, and those that require them."""
+        if not any(t.name in {TaskName.STOP, TaskName.REMOVE} for t in change.tasks):
             return []
-        if change.state is not ChangeState.PLANNED:
-            return list(change.was_up)
-        agents = self._writer.roster.agents
-        return [n for n in change.agents if n in agents and str(agents[n].phase) == "running"]
+        roster = self._writer.roster
+        names = change.agents if change.state is ChangeState.PLANNED else change.was_up
+        dependents = {d for name in names for d in self._admission.dependents(name, roster)}
+        up = [n for n in {*names, *dependents} if n in roster.agents and _is_up(roster.agents[n])]
+        return sorted(up if change.state is ChangeState.PLANNED else {*change.was_up, *up})
+
+
+def _is_up(agent: Agent) -> bool:
+    return agent.phase in {Phase.RUNNING, Phase.RELOADING}
 
 
 def _version(change: Change, which: str) -> dict[str, Any] | None:

@@ -55,7 +55,7 @@ class Changing:
         self.admission = Admission(shelf)
         self.jobs = Jobs(state, unit_jobs)
         self.jobs.progressed = lambda: writer.post_step(lambda roster, _now: (roster, ()))
-        self.views = ChangeViews(writer, databases, self.jobs, clock)
+        self.views = ChangeViews(writer, databases, self.jobs, clock, self.admission)
         self.lookout = Lookout(state, writer, shelf.packages, links, clock)
         self.deliveries = Deliveries(settings.packages, writer, shelf, clock)
         shelf.looked = self.deliveries.look
