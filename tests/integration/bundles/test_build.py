@@ -18,6 +18,7 @@ from opmas.bundles.transport import build_deb
 from opmas.bundles.trust import TrustStore
 from opmas.errors import BadSignatureError, InvalidError, OpmasError, UnmetRequirementError
 from tests.unit.bundles.material import (
+    CP,
     KEY,
     OTHER_KEY,
     make_bundle,
@@ -173,7 +174,7 @@ def test_a_dependency_without_a_wheel_is_named(tmp_path: Path) -> None:
 
 
 def test_a_wheel_of_compiled_code_ties_the_bundle_to_this_architecture(tmp_path: Path) -> None:
-    make_wheel(tmp_path / "wheels", tag="cp311-cp311-linux_x86_64")
+    make_wheel(tmp_path / "wheels", tag=f"{CP}-{CP}-linux_x86_64")
     bundle = make_bundle(tmp_path, requirements=["lib"])
 
     manifest = json.loads(members_of(bundle.read_bytes())[MANIFEST])
@@ -182,13 +183,11 @@ def test_a_wheel_of_compiled_code_ties_the_bundle_to_this_architecture(tmp_path:
 
 
 def test_a_wheel_with_a_longer_name_than_ustar_has_room_for(tmp_path: Path) -> None:
-    tags = "cp311-cp311-" + ".".join(f"manylinux_2_{minor}_x86_64" for minor in range(17, 25))
+    tags = f"{CP}-{CP}-" + ".".join(f"manylinux_2_{minor}_x86_64" for minor in range(17, 25))
     make_wheel(tmp_path / "wheels", tag=tags)
     bundle = make_bundle(tmp_path, requirements=["lib"])
 
-    assert "wheels/lib-1.0-cp311-cp311-manylinux_2_17_x86_64.whl" in members_of(
-        bundle.read_bytes()
-    )
+    assert f"wheels/lib-1.0-{CP}-{CP}-manylinux_2_17_x86_64.whl" in members_of(bundle.read_bytes())
     assert install(bundle, place=make_place(tmp_path)).fresh
 
 
@@ -264,7 +263,7 @@ def test_a_debian_package_carries_the_bundle_as_it_is(tmp_path: Path) -> None:
 
 
 def test_lintian_finds_nothing_in_it(tmp_path: Path) -> None:
-    make_wheel(tmp_path / "wheels", tag="cp311-cp311-linux_x86_64")
+    make_wheel(tmp_path / "wheels", tag=f"{CP}-{CP}-linux_x86_64")
     bundle = make_bundle(
         tmp_path, requirements=["lib"], license="MIT", summary="a long summary " * 6,
         links={"homepage": "https://example.org/web"},

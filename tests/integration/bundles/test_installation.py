@@ -20,7 +20,7 @@ from opmas.bundles.staging import Staging
 from opmas.bundles.trust import TrustStore
 from opmas.errors import BackendError, BundleError, DiskSpaceError, VersionTakenError
 from opmas.packages.receipt import RECEIPT, Trust, read_receipt
-from tests.unit.bundles.material import KEY, OTHER_KEY, make_bundle, make_place, make_wheel
+from tests.unit.bundles.material import CACHE, KEY, OTHER_KEY, make_bundle, make_place, make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,14 +51,14 @@ def test_code_goes_to_the_top_and_dependencies_beside_it(tmp_path: Path) -> None
         ".opmas/receipt.json": 0o644,
         ".opmas/site": 0o755,
         ".opmas/site/__pycache__": 0o755,
-        ".opmas/site/__pycache__/lib.cpython-311.pyc": 0o644,
+        f".opmas/site/__pycache__/lib.{CACHE}.pyc": 0o644,
         ".opmas/site/lib-1.0.dist-info": 0o755,
         ".opmas/site/lib-1.0.dist-info/METADATA": 0o644,
         ".opmas/site/lib-1.0.dist-info/WHEEL": 0o644,
         ".opmas/site/lib.dat": 0o644,
         ".opmas/site/lib.py": 0o644,
         "__pycache__": 0o755,
-        "__pycache__/web.cpython-311.pyc": 0o644,
+        f"__pycache__/web.{CACHE}.pyc": 0o644,
         "agent.yaml": 0o644,
         "web.py": 0o644,
         "web_data": 0o755,
@@ -123,7 +123,7 @@ def test_a_file_that_does_not_compile_is_left_as_it_is(tmp_path: Path) -> None:
 
     site = tmp_path / "packages" / "web" / "1.0.0" / ".opmas" / "site"
     assert (site / "deep.py").exists()
-    assert [path.name for path in site.glob("__pycache__/*")] == ["lib.cpython-311.pyc"]
+    assert [path.name for path in site.glob("__pycache__/*")] == [f"lib.{CACHE}.pyc"]
 
 
 def test_the_receipt_tells_where_it_came_from(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_the_receipt_tells_where_it_came_from(tmp_path: Path) -> None:
     assert (receipt.trust, receipt.key) == (Trust.KEY, KEY.public.id)
     assert receipt.delivered_by == "deb:opmas-agent-web"
     assert (receipt.digest, receipt.bytes) == (installed.digest, installed.bytes)
-    assert set(receipt.files) == {"agent.yaml", "web.py", "__pycache__/web.cpython-311.pyc"}
+    assert set(receipt.files) == {"agent.yaml", "web.py", f"__pycache__/web.{CACHE}.pyc"}
 
 
 @pytest.mark.parametrize("key", [None, OTHER_KEY], ids=["unsigned", "unknown key"])

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import sys
 import tarfile
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY = SecretKey(b"12345678", bytes(range(32)))
+CP = f"cp{sys.version_info.major}{sys.version_info.minor}"  # the tag of this Python in wheels
+CACHE = sys.implementation.cache_tag  # and in the names of .pyc
 OTHER_KEY = SecretKey(b"87654321", bytes(range(1, 33)))
 
 

@@ -13,7 +13,7 @@ from opmas.bundles.requirements import check_requirements
 from opmas.bundles.selection import select_wheels
 from opmas.bundles.wheels import Wheel, parse_name, read_wheel
 from opmas.errors import BundleError, UnfitWheelError, UnmetRequirementError
-from tests.unit.bundles.material import make_wheel, zip_bytes
+from tests.unit.bundles.material import CP, make_wheel, zip_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,14 +27,14 @@ INFO = "lib-1.0.dist-info"
     [
         ("py3-none-any", True),
         ("py2.py3-none-any", True),
-        ("cp311-cp311-linux_x86_64", True),
+        (f"{CP}-{CP}-linux_x86_64", True),
         ("cp36-abi3-manylinux_2_12_x86_64.manylinux2010_x86_64", True),
-        ("cp311-cp311-manylinux_2_17_x86_64", True),
-        ("cp312-cp312-manylinux_2_17_x86_64", False),
-        ("cp312-abi3-manylinux_2_17_x86_64", False),
-        ("cp311-cp311-manylinux_2_99_x86_64", False),
-        ("cp311-cp311-musllinux_1_1_x86_64", False),
-        ("cp311-cp311-manylinux_2_17_s390x", False),
+        (f"{CP}-{CP}-manylinux_2_17_x86_64", True),
+        ("cp399-cp399-manylinux_2_17_x86_64", False),
+        ("cp399-abi3-manylinux_2_17_x86_64", False),
+        (f"{CP}-{CP}-manylinux_2_99_x86_64", False),
+        (f"{CP}-{CP}-musllinux_1_1_x86_64", False),
+        (f"{CP}-{CP}-manylinux_2_17_s390x", False),
         ("py2-none-any", False),
     ],
 )
@@ -175,7 +175,7 @@ def test_what_only_a_version_given_up_needed_is_left_out(tmp_path: Path) -> None
 
 def test_the_wheel_that_fits_best_is_chosen_and_others_are_passed_over(tmp_path: Path) -> None:
     make_wheel(tmp_path, "lib", tag="py3-none-any")
-    best = make_wheel(tmp_path, "lib", tag="cp311-cp311-linux_x86_64")
+    best = make_wheel(tmp_path, "lib", tag=f"{CP}-{CP}-linux_x86_64")
     make_wheel(tmp_path, "lib", "9.0", tag="cp27-cp27m-win32")
     (tmp_path / "nonsense.whl").write_text("")
 
