@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -96,13 +97,12 @@ def refresh(log: Log, report: Report) -> tuple[str, ...]:
 
 
 def download(deb: str, version: str, folder: Path) -> Path | None:
-    """Fetch the .deb of that version into the empty directory; None when no repository has it."""
-    # apt fetches as a user of its own, who must be able to write here
-    try:
-        user = pwd.getpwnam(SANDBOX_USER)
-        os.chown(folder, user.pw_uid, -1)
-    except KeyError:
-        pass
+    """Fetch the .deb of that version into the empty directory; None when no repository has it.
+
+    Apt does it as its own user, to whom the directory is given meanwhile.
+    """
+    with suppress(KeyError):  # no such user: it fetches as root
+        os.chown(folder, pwd.getpwnam(SANDBOX_USER).pw_uid, -1)
     ask(APT_GET, "-q", "-oAcquire::Retries=1", "download", f"{deb}={version}",
         limit=REFRESH_LIMIT, cwd=folder)  # fmt: skip
     os.chown(folder, 0, 0)

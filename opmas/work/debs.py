@@ -43,7 +43,8 @@ class Begun:
 
     version: str
     cached: str
-    target: str = ""  # of an installation: a repository may offer another by the next run
+    target: str  # a repository may offer another by the next run
+    asked: str  # of which job: numbers begin anew with a new database
 
 
 def install(task: Task) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def install(task: Task) -> dict[str, Any]:
             target = file.version if file else work.find_target(version)
             now = work.present()
             if now.configured and now.version == target:
-                return _installed(Begun(now.version, "", target))
+                return _installed(Begun(now.version, "", target, ""))
             work.check_wish(now, target, allow_downgrade=allow_downgrade)
             begun = work.begin(now, target)
         else:
@@ -176,6 +177,7 @@ class _Work:
         self._task = task
         self._deb = deb
         self._path = task.folder / BEGUN
+        self._asked = json.dumps([task.job.kind, task.job.params], sort_keys=True)
         self.log = Log(task.folder / LOG)
         self.debs = Debs(task.paths.debs)
 
@@ -222,9 +224,10 @@ class _Work:
     def begun(self) -> Begun | None:
         """Return what a run of this job that was killed had found; None in its first run."""
         try:
-            return Begun(**json.loads(self._path.read_bytes()))
+            begun = Begun(**json.loads(self._path.read_bytes()))
         except FileNotFoundError:
             return None
+        return begun if begun.asked == self._asked else None
 
     def install(self, version: str, file: _Given | None, *, allow_downgrade: bool) -> None:
         """Have apt install the version, unless that is done, and keep its .deb."""
@@ -295,7 +298,7 @@ class _Work:
                     raise
             folder = self._task.paths.conffiles
             Conffiles(folder, self._deb, now.version).save(dpkg.conffiles(self._deb))
-        begun = Begun(now.version, cached, target)
+        begun = Begun(now.version, cached, target, self._asked)
         write_whole(self._path, json.dumps(asdict(begun)) + "\n", 0o600)
         return begun
 

@@ -28,6 +28,7 @@ KEPT: Final = 4  # .debs of one package: the present one and three before it
 DEB_SIZE_LIMIT: Final = 2 << 30
 REPACK: Final = "/usr/bin/dpkg-repack"
 REPACK_LIMIT: Final = 300.0
+SCRATCH: Final = "/var/tmp"  # noqa: S108 -- on a disk, for a directory that nobody else opens
 
 
 def copy_deb(source: Path, target: Path) -> Path:
@@ -75,8 +76,8 @@ class Debs:
         known = self.find(deb, version)
         if known is not None:
             return known
-        self._make_folder()
-        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".") as made:
+        # apt fetches as a user of its own, who could not reach a directory of root's
+        with tempfile.TemporaryDirectory(dir=SCRATCH, prefix="opmas-") as made:
             for path in _sources(deb, version, Path(made)):
                 kept = self.add(path, deb, version)
                 if kept is not None:
@@ -101,7 +102,7 @@ class Debs:
         return None
 
     def _add(self, path: Path, built: Built) -> Path:
-        self._make_folder()
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         target = (
             self._folder
             / f"{built.name}_{quote(built.version, safe='+~')}_{built.architecture}.deb"
@@ -117,11 +118,6 @@ class Debs:
         for old in self._of(built.name)[KEPT:]:
             old.unlink(missing_ok=True)
         return target
-
-    def _make_folder(self) -> None:
-        """Others may pass, as apt's user does to fetch into a folder of its own, and not look."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._folder.chmod(0o711)
 
     def _of(self, deb: str) -> list[Path]:
         found = [(path.stat().st_mtime_ns, path) for path in self._folder.glob(f"{deb}_*.deb")]

@@ -1,6 +1,5 @@
 """What is let through to apt and dpkg, and how their answers are read."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from opmas.core.job import JobKind
 from opmas.errors import InvalidError
 from opmas.work import debs
 from opmas.work.apt import Policy, parse_policy
-from opmas.work.dpkg import DEB_NAME, DEB_VERSION, Conffile, parse_conffiles
+from opmas.work.dpkg import DEB_NAME, DEB_VERSION, Conffile, Status, parse_conffiles
 from tests.unit.work.tasks import task_in
 
 POLICY = """opmas-agent-web:
@@ -98,9 +97,18 @@ def test_conffiles_are_read_with_their_flags() -> None:
 
 
 def test_what_was_begun_is_read_back(tmp_path: Path) -> None:
-    task = task_in(tmp_path, JobKind.APT_INSTALL)
-    (task.folder / debs.BEGUN).write_text(json.dumps({"version": "1.0", "cached": "/x.deb"}))
+    task = task_in(tmp_path, JobKind.APT_INSTALL, deb="opmas-agent-web")
+    work = debs._Work(task, "opmas-agent-web")
 
-    begun = debs._Work(task, "opmas-agent-web").begun()
+    begun = work.begin(Status(), "2.0")
 
-    assert begun == debs.Begun("1.0", "/x.deb")
+    assert work.begun() == begun
+    assert (begun.version, begun.cached, begun.target) == ("", "", "2.0")
+
+
+def test_what_another_job_of_the_same_number_had_begun_is_not(tmp_path: Path) -> None:
+    other = task_in(tmp_path, JobKind.APT_INSTALL, deb="opmas-agent-other")
+    debs._Work(other, "opmas-agent-other").begin(Status(), "2.0")
+    task = task_in(tmp_path, JobKind.APT_INSTALL, deb="opmas-agent-web")
+
+    assert debs._Work(task, "opmas-agent-web").begun() is None
