@@ -20,7 +20,7 @@ from opmas.core.condition import load_spec
 from opmas.core.events import RunTask
 from opmas.core.knownbad import key, remember
 from opmas.core.state import LIVE, Pending
-from opmas.errors import RequestError
+from opmas.errors import BY_CODE, BackendError, OpmasError, RequestError
 
 if TYPE_CHECKING:
     from opmas.core.changes import Step
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     from opmas.core.roster import Roster
     from opmas.core.state import Agent
 
-BY_HAND: Final = frozenset({"undone", "interrupted"})  # says nothing against the new state
+# What says nothing against the new state: somebody's word, a full disk, a fault of ours.
+NOT_ITS_FAULT: Final = frozenset(
+    {"undone", "interrupted", OpmasError.code}
+    | {code for code, kind in BY_CODE.items() if issubclass(kind, BackendError)}
+)
 # Undone by the shell, when they were done.
 SHELL_UNDOES: Final = frozenset(
     {TaskName.DEB, TaskName.INSTALL, TaskName.SNAPSHOT, TaskName.MIGRATE}
@@ -45,7 +49,7 @@ def begin_revert(
     now: float,
 ) -> Step:
     """Begin to take the change back, and remember what it led to as bad."""
-    if reason not in BY_HAND:
+    if reason not in NOT_ITS_FAULT:
         roster = _remembered(roster, change, reason, now)
     return enter(
         roster, change, ChangeState.REVERTING, reason=reason, message=message, facts=facts

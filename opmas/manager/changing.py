@@ -54,6 +54,7 @@ class Changing:
         self._databases = databases
         self.admission = Admission(shelf)
         self.jobs = Jobs(state, unit_jobs)
+        self.jobs.forget(0)  # of no change: nobody waits for their results any more
         self.jobs.progressed = lambda: writer.post_step(lambda roster, _now: (roster, ()))
         self.views = ChangeViews(writer, databases, self.jobs, clock, self.admission)
         self.lookout = Lookout(state, writer, shelf.packages, links, clock)

@@ -57,7 +57,10 @@ class Deliveries:
     def _install(self) -> None:
         for path in sorted(Path(self._settings.delivered_dir).glob(f"*{SUFFIX}")):
             name, version = parse_name(path)
-            mark = (str(path), path.stat().st_mtime_ns)
+            try:
+                mark = (str(path), path.stat().st_mtime_ns)
+            except OSError:  # dpkg has just taken it away
+                continue
             known = {p.version for p in self._shelf.packages.versions(name) if p.receipt}
             if not name or version in known or mark in self._tried:
                 continue
