@@ -168,7 +168,7 @@ def _advance(roster: Roster, change: Change, now: float) -> Step:
         case ChangeState.APPLYING:
             return _apply(roster, change, now)
         case ChangeState.WATCHING:
-            return watch(roster, change)
+            return watch(roster, change, now)
         case ChangeState.REVERTING:
             return revert(roster, change, now)
         case _:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core import events
 from opmas.core import roster as rosters
-from opmas.core.agent import Desired, Phase
+from opmas.core.agent import Desired, Phase, Reason
 from opmas.core.change import Change, ChangeState, Kind, Task, TaskName, TaskState
 from opmas.core.changes import enter, mark, marked, with_change
 from opmas.core.condition import load_spec
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # What says nothing against the new state: somebody's word, a full disk, a fault of ours.
 NOT_ITS_FAULT: Final = frozenset(
-    {"undone", "interrupted", OpmasError.code}
+    {"undone", "interrupted", str(Reason.PACKAGE_MISSING), OpmasError.code}
     | {code for code, kind in BY_CODE.items() if issubclass(kind, BackendError)}
 )
 # Undone by the shell, when they were done.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from opmas.core.agent import Desired, Health, Phase
+from opmas.core.agent import Desired, Health, Phase, Reason
 from opmas.core.change import Change, ChangeState, TaskName, TaskState
 from opmas.core.changes import enter, mark, marked, under_way, with_change
 from opmas.core.evidence import Surroundings, baseline, begin, take
@@ -51,8 +51,14 @@ def begin_watch(roster: Roster, change: Change, position: int, now: float) -> St
     return roster, (*effects, *more)
 
 
-def watch(roster: Roster, change: Change) -> Step:
+def watch(roster: Roster, change: Change, now: float) -> Step:
     """End the watch early: nobody is to be watched, or somebody waits and all is well."""
+    gone = [
+        n for n in change.agents if n in roster.agents and not roster.agents[n].package_present
+    ]
+    if gone:
+        message = f'the version that agent "{gone[0]}" was given was taken away'
+        return begin_revert(roster, change, str(Reason.PACKAGE_MISSING), message, (), now)
     watched = _watched(roster, change)
     if not watched:
         message = "its agents are not wanted running: there is nothing to watch"
