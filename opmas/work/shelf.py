@@ -37,14 +37,16 @@ def copy_deb(source: Path, target: Path) -> Path:
         descriptor = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError as error:
         raise InvalidError(f"cannot read {source}: {(error.strerror or '').lower()}") from error
-    with open(descriptor, "rb") as file:  # noqa: PTH123 -- a descriptor has no Path
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_size > DEB_SIZE_LIMIT:
             raise InvalidError(f"cannot read {source}: it is no file, or larger than 2 GiB")
-        with target.open("wb") as copy:
+        with open(descriptor, "rb", closefd=False) as file, target.open("wb") as copy:
             shutil.copyfileobj(file, copy, 1 << 20)
             copy.flush()
             os.fsync(copy.fileno())
+    finally:
+        os.close(descriptor)
     return target
 
 

@@ -21,6 +21,7 @@ PAGES = (
     "docs/how-to/recover.md",
     "docs/how-to/offline-hosts.md",
     "docs/how-to/key-rotation.md",
+    "docs/how-to/private-apt-repository.md",
     "docs/how-to/install-and-remove.md",
     "docs/reference/protocol.md",
 )
