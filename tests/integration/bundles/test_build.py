@@ -297,3 +297,43 @@ def test_a_damaged_bundle_is_not_packed(tmp_path: Path) -> None:
 
     with pytest.raises(OpmasError):
         build_deb(bundle, tmp_path / "debs")
+
+
+def test_wheels_are_fetched_from_an_index_whatever_pip_is_told_on_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_wheel(tmp_path / "files", "lib", requires=["other"])
+    make_wheel(tmp_path / "files", "other")
+    for name in ("lib", "other"):
+        page = tmp_path / "simple" / name / "index.html"
+        page.parent.mkdir(parents=True)
+        page.write_text(f'<a href="../../files/{name}-1.0-py3-none-any.whl">{name}</a>')
+    monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "simple").as_uri())
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    directory = make_package(tmp_path, requirements=["lib", "opmas-agent"])
+
+    bundle = build_bundle(directory, tmp_path / "out", secret_key=KEY, fetch=True)
+
+    names = [name for name in members_of(bundle.read_bytes()) if name.startswith("wheels/")]
+    assert names == [
+        "wheels/lib-1.0-py3-none-any.whl",
+        "wheels/opmas_agent_web-1.0.0-py3-none-any.whl",
+        "wheels/other-1.0-py3-none-any.whl",
+    ]
+
+
+def test_what_pip_cannot_fetch_is_said_in_its_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "nowhere").as_uri())
+    directory = make_package(tmp_path, requirements=["lib"])
+
+    with pytest.raises(OpmasError, match=r"cannot fetch wheels: pip: .*lib"):
+        build_bundle(directory, tmp_path / "out", secret_key=KEY, fetch=True)
+
+
+def test_a_date_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+
+    with pytest.raises(OpmasError, match="it is no whole number"):
+        make_bundle(tmp_path)

@@ -354,6 +354,9 @@ def with_wheel(files: dict[str, bytes], path: Path) -> dict[str, bytes]:
         ({"name": "x", "files": {"x-1.0.data/purelib": ""}}, "unfit-wheel"),
         ({"name": "x", "files": {"x-1.0.data.py": ""}}, "unfit-wheel"),
         ({"name": "x", "files": {"x-1.0.data": ""}}, "unfit-wheel"),
+        ({"name": "x", "files": {"a": "", "a/b": ""}}, "duplicate-member"),
+        ({"name": "x", "files": {"a/b": "", "a": ""}}, "duplicate-member"),
+        ({"name": "x", "files": {"lib.py/b": ""}}, "duplicate-member"),
     ],
 )
 def test_a_signed_wheel_that_does_not_fit(
@@ -371,6 +374,14 @@ def test_own_code_in_the_place_of_what_opmas_writes(
     own = make_wheel(tmp_path / "hostile", "opmas-agent-web", "1.0.0", files={path: "x"})
 
     assert refusal(tmp_path, pack(with_wheel(files, own))) == "unsafe-path"
+
+
+def test_more_files_than_a_version_may_have(
+    tmp_path: Path, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "FILES", 7)
+
+    assert refusal(tmp_path, pack(files)) == "bundle-too-large"
 
 
 def test_own_code_of_another_version(tmp_path: Path, files: dict[str, bytes]) -> None:
