@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Final
 
 from opmas.core.agent import hook_unit
-from opmas.errors import InvalidError, SystemdError
+from opmas.errors import MigrationError, SystemdError
 
 if TYPE_CHECKING:
     from opmas.core.agent import AgentSpec
@@ -30,7 +30,7 @@ class Hooks:
     async def migrate(
         self, spec: AgentSpec, package: Package, *, from_version: str, to_version: str
     ) -> None:
-        """Run the package's migration to its end, or raise `InvalidError` that it failed."""
+        """Run the package's migration to its end, or raise `MigrationError`."""
         unit = hook_unit(spec.name)
         self._files.write_hook(spec, package, from_version, to_version)
         try:
@@ -40,7 +40,7 @@ class Hooks:
         finally:
             self._files.remove_hook(spec.name)
         if result != "done":
-            raise InvalidError(
+            raise MigrationError(
                 f'cannot migrate the data of agent "{spec.name}" from {from_version} to'
                 f" {to_version}: the migration of {package.name} {package.version} {result}",
                 (f"see journalctl -u {unit}",),

@@ -304,6 +304,7 @@ class Tasks:
         params.pop("result", None)
         job = JobKind(params.pop("job"))
         outcome = await self._job(effect, job, params)
+        self._note_hold(change.package, outcome)
         await self._shelf.rescan()
         brings = job is not JobKind.APT_REMOVE and change.kind is not Kind.INSTALL
         if outcome.ok and brings:
@@ -324,8 +325,16 @@ class Tasks:
         else:
             job, given = JobKind.APT_ROLLBACK, {"deb": params["deb"], "version": before}
         outcome = await self._job(effect, job, given)
+        self._note_hold(change.package, outcome)
         await self._shelf.rescan()
         return outcome
+
+    def _note_hold(self, package: str, outcome: Outcome) -> None:
+        """Hold the package as dpkg does after a rollback: the next upgrade would undo it."""
+        if outcome.ok and outcome.result.get("held"):
+            self._writer.post_step(
+                lambda roster, _now: (replace(roster, holds=roster.holds | {package}), ())
+            )
 
     async def _snapshot(self, change: Change, effect: RunTask) -> Outcome:
         return await self._each(change, effect, JobKind.SNAPSHOT, snapshot=str(change.id))

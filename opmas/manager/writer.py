@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from opmas.core import engine
 from opmas.core import roster as rosters
+from opmas.core.changes import forget
 from opmas.core.events import Announce, Tick, Turn
 from opmas.errors import StoreError
 from opmas.manager.clock import rfc3339
@@ -186,7 +187,8 @@ class Writer:
     def _decide(
         self, items: list[_Item], now: float, *, advance: bool = True
     ) -> tuple[Roster, list[Effect]]:
-        roster = replace(self.roster, utc_offset=self._clock.utc().timestamp() - now)
+        roster = self.roster if self.saver.behind else forget(self.roster)
+        roster = replace(roster, utc_offset=self._clock.utc().timestamp() - now)
         roster, effects = self._take_steps(roster, items, now)
         for name in rosters.due(roster, now):
             roster, more = rosters.step(roster, name, Tick(), now)
