@@ -18,7 +18,9 @@ import resource
 import sys
 import warnings
 
-MEMORY = 1024 * 1024 * 1024  # bytes of address space
+# Bytes of address space: enough for a file of 1.5 MB (46 bytes for each byte, on Python 3.11), and
+# two compilers and the worker stay below the 192 MiB of opmas-package@.service.
+MEMORY = 80 * 1024 * 1024
 SECONDS = 300  # of processor time
 
 

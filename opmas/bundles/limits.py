@@ -19,7 +19,9 @@ BUNDLE_SIZE: Final = 2 * GIB  # the wheels together
 # of one wheel: its table of contents is read into memory
 WHEEL_FILES: Final = 20_000
 WHEEL_DIRECTORY_SIZE: Final = 4 * MIB
-WHEEL_METADATA_SIZE: Final = 4 * MIB  # RECORD of 20,000 files; METADATA has a readme in it
+WHEEL_RECORD_SIZE: Final = 4 * MIB  # 200 bytes for each file
+WHEEL_METADATA_SIZE: Final = 1 * MIB  # METADATA has a readme in it, of which nothing is kept
+WHEEL_HEADERS_SIZE: Final = 128 * KIB  # of METADATA; and all of WHEEL and of entry_points.txt
 WHEEL_RATIO: Final = 200  # unpacked to packed; deflate ends at 1,032, code has about 4
 WHEEL_FREE_SIZE: Final = 16 * MIB  # below this no ratio counts
 

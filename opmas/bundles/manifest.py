@@ -22,6 +22,7 @@ SIGNATURE: Final = "manifest.json.minisig"
 AGENT_YAML: Final = "agent.yaml"
 WHEELS: Final = "wheels/"
 SUFFIX: Final = ".opmas"
+KEYS: Final = 32  # of one mapping; the largest has 8
 
 _API: Final = fields.matching(re.compile(re.escape(API)), f'must be "{API}"')
 _NAME: Final = fields.matching(NAME, "must be the name of a package")
@@ -70,7 +71,7 @@ def parse_manifest(content: bytes, *, where: str) -> BundleManifest:
     except (ValueError, RecursionError) as error:
         raise BundleError(f"cannot read {where}: {MANIFEST} is no JSON") from error
     problems = Problems()
-    top = Fields(document, "", problems)
+    top = Fields(_small(document), "", problems)
     top.need("api", _API, API)
     manifest = BundleManifest(
         name=top.need("name", _NAME, ""),
@@ -78,7 +79,7 @@ def parse_manifest(content: bytes, *, where: str) -> BundleManifest:
         runtime=top.need("runtime", fields.one_of(Runtime), Runtime.PYTHON),
         requires_python=top.get("requires_python", _specifier, ""),
         architectures=top.get("architectures", fields.each(_ARCHITECTURE), ()),
-        agent_yaml=_agent_yaml(top.section("agent_yaml")),
+        agent_yaml=top.need("agent_yaml", _agent_yaml, Entry(AGENT_YAML, 0, "")),
         files=top.need("files", fields.each(_entry, most=limits.WHEELS), ()),
     )
     top.finish()
@@ -104,33 +105,35 @@ def file_name(name: str, version: str) -> str:
     return f"{name}-{version}{SUFFIX}"
 
 
-def _agent_yaml(section: Fields) -> Entry:
+def _agent_yaml(value: object) -> Entry:
+    problems = Problems()
+    section = Fields(_small(value), "", problems)
     entry = Entry(
         AGENT_YAML,
         section.need("size", fields.integer(1, limits.AGENT_YAML_SIZE), 0),
         section.need("sha256", _SHA256, ""),
     )
-    section.finish()
-    return entry
+    return _whole(entry, section)
 
 
 def _entry(value: object) -> Entry:
     problems = Problems()
-    top = Fields(value, "", problems)
+    section = Fields(_small(value), "", problems)
     entry = Entry(
-        top.need("path", fields.argument, ""),
-        top.need("size", fields.integer(0, 2**53), 0),
-        top.need("sha256", _SHA256, ""),
+        section.need("path", fields.argument, ""),
+        section.need("size", fields.integer(0, 2**53), 0),
+        section.need("sha256", _SHA256, ""),
     )
-    top.finish()
-    if problems.found:
-        raise FieldError(*(_below(problem) for problem in problems.found))
+    return _whole(entry, section)
+
+
+def _whole(entry: Entry, section: Fields) -> Entry:
+    section.finish()
+    problems = (problem.partition(": ") for problem in section.problems.found)
+    faults = [(f".{key}" if reason else "", reason or key) for key, _, reason in problems]
+    if faults:
+        raise FieldError(*faults)
     return entry
-
-
-def _below(problem: str) -> tuple[str, str]:
-    key, _, reason = problem.partition(": ")
-    return f".{key}", reason
 
 
 def _check_files(manifest: BundleManifest, where: str) -> None:
@@ -148,6 +151,13 @@ def _check_files(manifest: BundleManifest, where: str) -> None:
         raise BundleSizeError(
             f"cannot read {where}: {manifest.size} bytes are more than a bundle may have"
         )
+
+
+def _small(value: object) -> object:
+    """Refuse what has so many keys that naming each would take minutes."""
+    if isinstance(value, dict) and len(value) > KEYS:
+        raise BundleError(f"cannot read {MANIFEST}: a mapping of {len(value)} keys")
+    return value
 
 
 def _version(value: object) -> str:

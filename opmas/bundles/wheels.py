@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 from installer.utils import parse_metadata_file
 from packaging.requirements import InvalidRequirement, Requirement
@@ -17,8 +19,9 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
-from opmas.bundles.zips import open_zip, read_member
-from opmas.errors import UnfitPythonError, UnfitWheelError
+from opmas.bundles import limits
+from opmas.bundles.zips import check_size, open_zip, read_member
+from opmas.errors import BundleSizeError, UnfitPythonError, UnfitWheelError
 
 if TYPE_CHECKING:
     import zipfile
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
 
     from opmas.bundles.host import Host
+
+
+_ROWS: Final = 2 * limits.WHEEL_FILES
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +86,12 @@ def read_wheel(path: Path, host: Host) -> Wheel:
         )
     with open_zip(path) as archive:
         folder = _info_folder(archive, name)
-        _check_format(read_member(archive, f"{folder}/WHEEL", path.name), path.name)
+        wheel = read_member(archive, f"{folder}/WHEEL", path.name, limits.WHEEL_HEADERS_SIZE)
+        _check_format(wheel, path.name)
         _check_record(archive, folder, path.name)
-        requirements = _requirements(read_member(archive, f"{folder}/METADATA", path.name), name)
+        if (points := f"{folder}/entry_points.txt") in archive.namelist():  # installer reads it
+            check_size(archive.getinfo(points), path.name, limits.WHEEL_HEADERS_SIZE)
+        requirements = _requirements(_headers(archive, folder, path.name), name)
         _check_python(requirements.python, name, host)
         infos = archive.infolist()
         return Wheel(
@@ -125,10 +134,13 @@ def _check_format(text: str, wheel: str) -> None:
 def _check_record(archive: zipfile.ZipFile, folder: str, wheel: str) -> None:
     """Refuse a wheel whose RECORD does not list all its files; it may list more."""
     record = f"{folder}/RECORD"
+    text = read_member(archive, record, wheel, limits.WHEEL_RECORD_SIZE)
     try:
-        rows = list(csv.reader(io.StringIO(read_member(archive, record, wheel), newline="")))
+        rows = list(islice(csv.reader(io.StringIO(text, newline="")), _ROWS + 1))
     except csv.Error as error:
         raise UnfitWheelError(f"cannot use {wheel}: its RECORD cannot be read") from error
+    if len(rows) > _ROWS:
+        raise BundleSizeError(f"cannot use {wheel}: its RECORD has more than {_ROWS} lines")
     if any(len(row) != 3 for row in rows):  # noqa: PLR2004 - path, digest, size
         raise UnfitWheelError(f"cannot use {wheel}: its RECORD cannot be read")
     listed = {row[0] for row in rows}
@@ -136,6 +148,15 @@ def _check_record(archive: zipfile.ZipFile, folder: str, wheel: str) -> None:
     unlisted = there - listed
     if unlisted:
         raise UnfitWheelError(f"cannot use {wheel}: its RECORD lacks {min(unlisted)[:80]}")
+
+
+def _headers(archive: zipfile.ZipFile, folder: str, wheel: str) -> str:
+    """Return METADATA without the text behind its headers."""
+    text = read_member(archive, f"{folder}/METADATA", wheel, limits.WHEEL_METADATA_SIZE)
+    headers = re.split(r"\r?\n\r?\n", text, maxsplit=1)[0]
+    if len(headers) > limits.WHEEL_HEADERS_SIZE:
+        raise BundleSizeError(f"cannot use {wheel}: its METADATA has too many headers")
+    return headers + "\n"
 
 
 def _requirements(text: str, name: WheelName) -> _Requirements:

@@ -59,17 +59,25 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
             yield archive
 
 
-def read_member(archive: zipfile.ZipFile, member: str, wheel: str) -> str:
-    """Return the text of a member of the metadata."""
+def read_member(archive: zipfile.ZipFile, member: str, wheel: str, limit: int) -> str:
+    """Return the text of a member of the metadata that has no more bytes than `limit`."""
     try:
         info = archive.getinfo(member)
-        if info.file_size > limits.WHEEL_METADATA_SIZE:
-            raise BundleSizeError(f"cannot use {wheel}: {member} has {info.file_size} bytes")
+        check_size(info, wheel, limit)
         return archive.read(info).decode("utf-8")
     except KeyError as error:
         raise UnfitWheelError(f"cannot use {wheel}: it has no {member}") from error
     except FAULTS as error:
         raise UnfitWheelError(f"cannot use {wheel}: {member} cannot be read: {error}") from error
+
+
+def check_size(info: zipfile.ZipInfo, wheel: str, limit: int) -> None:
+    """Raise `BundleSizeError` when a member that is read into memory is too large for that."""
+    if info.file_size > limit:
+        raise BundleSizeError(
+            f"cannot use {wheel}: {info.filename} has {info.file_size} bytes, "
+            f"and at most {limit} are read"
+        )
 
 
 def check_path(path: str, wheel: str) -> None:

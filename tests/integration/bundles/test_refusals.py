@@ -258,6 +258,8 @@ def test_a_wheel_that_is_too_large_is_refused_by_its_listing(
         ({"extra": 1}, "invalid-bundle"),
         ({"version": "1.0.0-RC1"}, "invalid-bundle"),
         ({"files": [{}]}, "invalid-bundle"),
+        ({"agent_yaml": {"size": 0}}, "invalid-bundle"),
+        (dict.fromkeys(map(str, range(50_000)), 1), "invalid-bundle"),
         ({"version": "1.0.1"}, "version-mismatch"),
         ({"name": "db"}, "version-mismatch"),
         ({"requires_python": ">=3.5"}, "invalid-bundle"),

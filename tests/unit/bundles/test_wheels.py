@@ -75,6 +75,11 @@ GOOD = {
         ({f"{INFO}/METADATA": "Name: lib\nRequires-Dist: ???\n"}, "unfit-wheel"),
         ({f"{INFO}/METADATA": "Name: lib\nRequires-Python: >=9\n"}, "unfit-python"),
         ({"other-1.0.dist-info/METADATA": ""}, "unfit-wheel"),
+        ({f"{INFO}/METADATA": "Name: lib\n" + "X: 1\n" * 30_000}, "bundle-too-large"),
+        ({f"{INFO}/METADATA": "Name: lib\n\n" + "x" * 2**20}, "bundle-too-large"),
+        ({f"{INFO}/entry_points.txt": "x" * 2**18}, "bundle-too-large"),
+        ({f"{INFO}/WHEEL": "x" * 2**18}, "bundle-too-large"),
+        ({f"{INFO}/RECORD": ",,\n" * 50_000}, "bundle-too-large"),
         ({f"{INFO}/RECORD": ""}, "unfit-wheel"),
         ({f"{INFO}/RECORD": "a,b\n"}, "unfit-wheel"),
         ({f"{INFO}/RECORD": "lib.py,,\n"}, "unfit-wheel"),
@@ -89,6 +94,14 @@ def test_metadata_that_is_wrong(tmp_path: Path, changes: dict[str, Any], code: s
         read_wheel(path, HOST)
 
     assert caught.value.code == code
+
+
+def test_a_long_readme_is_fine(tmp_path: Path) -> None:
+    path = tmp_path / "lib-1.0-py3-none-any.whl"
+    metadata = "Name: lib\nRequires-Dist: other\n\nRequires-Dist: no header\n" + "x" * 500_000
+    path.write_bytes(zip_bytes({**GOOD, f"{INFO}/METADATA": metadata}, record=f"{INFO}/RECORD"))
+
+    assert [str(each) for each in read_wheel(path, HOST).requirements] == ["other"]
 
 
 @pytest.mark.parametrize("missing", [f"{INFO}/METADATA", f"{INFO}/WHEEL"])
