@@ -60,7 +60,7 @@ class Changing:
         self.lookout = Lookout(state, writer, shelf.packages, links, clock)
         self.deliveries = Deliveries(settings.packages, writer, shelf, clock)
         shelf.looked = self.deliveries.look
-        self.store = Store(settings.packages, writer, shelf)
+        self.store = Store(settings.packages, writer, shelf, clock)
         self.tasks = Tasks(
             settings=settings,
             writer=writer,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core import engine, plan
@@ -13,16 +14,22 @@ from opmas.manager.deliveries import bundles
 if TYPE_CHECKING:
     from opmas.core.roster import Roster
     from opmas.core.settings import PackagesSection
+    from opmas.manager.clock import Clock
     from opmas.manager.shelf import Shelf
     from opmas.manager.writer import Writer
+    from opmas.packages.catalogue import Package
 
 AUTHOR: Final = "manager"
+GRACE: Final = timedelta(hours=1)
 
 
 class Store:
     """Plans the removal of versions that no agent runs and no change wants."""
 
-    def __init__(self, settings: PackagesSection, writer: Writer, shelf: Shelf) -> None:
+    def __init__(
+        self, settings: PackagesSection, writer: Writer, shelf: Shelf, clock: Clock
+    ) -> None:
+        self._clock = clock
         self._keep = settings.keep
         self._delivered = settings.delivered_dir
         self._writer = writer
@@ -33,12 +40,22 @@ class Store:
         packages = self._shelf.packages
         names = {*packages, *(name for name, _ in self._shelf.withdrawn)}
         for name in sorted(names):
-            installed = [p.version for p in packages.versions(name) if p.receipt is not None]
+            installed = [p for p in packages.versions(name) if p.receipt is not None]
+            spare = [p.version for p in installed[self._keep :] if not self._is_new(p)]
             gone = [version for each, version in self._shelf.withdrawn if each == name]
             needed = self._needed(name)
-            old = [v for v in (*installed[self._keep :], *gone) if v not in needed]
+            old = [v for v in (*spare, *gone) if v not in needed]
             if old and not self._is_removed(name):
                 self._propose(name, old)
+
+    def _is_new(self, package: Package) -> bool:
+        """Return whether it was installed lately: an old version may be wanted, and used soon."""
+        installed_at = package.receipt.installed_at if package.receipt else ""
+        try:
+            age = self._clock.utc() - datetime.fromisoformat(installed_at)
+        except (ValueError, TypeError):  # no instant, or one without its zone
+            return False
+        return age < GRACE
 
     def _needed(self, name: str) -> set[str]:
         roster = self._writer.roster
