@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from opmas.core.fields import shown, shown_key
+from opmas.errors import InvalidError
 
 KEY: Final = "secret"
 HIDDEN: Final = "(secret)"
@@ -53,6 +54,25 @@ def without_secrets(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dic
         key: _hidden(item, {each[1:] for each in secrets if each[0] in {key, "*"}})
         for key, item in config.items()
     }
+
+
+def with_secrets(
+    config: Mapping[str, Any], known: Mapping[str, Any], schema: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the configuration with each `(secret)` exchanged for the known value of its place.
+
+    So what was shown can be changed and given back. `InvalidError` when there is none: nobody
+    means that word itself.
+    """
+    lost: list[str] = []
+    found: dict[str, Any] = _restored(config, known, _secrets(schema), "config", lost)
+    if lost:
+        raise InvalidError(
+            f'cannot use this configuration: {lost[0]}: "{HIDDEN}" stands for a value that is '
+            "not known here: give the value itself",
+            tuple(f'{path}: must be the value itself, not "{HIDDEN}"' for path in lost),
+        )
+    return found
 
 
 def secret_problems(schema: Mapping[str, Any], path: str) -> tuple[tuple[str, str], ...]:
@@ -159,3 +179,39 @@ def _hidden(value: object, secrets: set[Step]) -> object:
         below = {each[1:] for each in secrets if each[0] == "[]"}
         return [_hidden(item, below) for item in value]
     return value
+
+
+def _restored(value: Any, known: Any, secrets: set[Step], path: str, lost: list[str]) -> Any:
+    """Return the value with what is known in the place of what is hidden."""
+    if value == HIDDEN and () in secrets:
+        if known is None:
+            lost.append(path)
+        return known
+    if isinstance(value, Mapping):
+        before = known if isinstance(known, Mapping) else {}
+        return {
+            key: _restored(
+                item, before.get(key), _under(secrets, key), f"{path}.{shown_key(key)}", lost
+            )
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        there = known if isinstance(known, list | tuple) else ()
+        return [
+            _restored(
+                item,
+                there[at] if at < len(there) else None,
+                _under(secrets, "[]"),
+                f"{path}[{at}]",
+                lost,
+            )
+            for at, item in enumerate(value)
+        ]
+    return value
+
+
+def _under(secrets: set[Step], step: str) -> set[Step]:
+    """Return the secrets below that step; of what is secret as a whole, all is."""
+    matches = {step} if step == "[]" else {step, "*"}
+    below = {each[1:] for each in secrets if each and each[0] in matches}
+    return below | {()} if () in secrets else below

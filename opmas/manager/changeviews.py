@@ -8,6 +8,7 @@ from opmas.core.agent import Phase
 from opmas.core.change import Change, ChangeState, TaskName, TaskState, load_change
 from opmas.core.changes import blocker
 from opmas.errors import StoreError, UnknownChangeError
+from opmas.manager.discretion import Discretion
 from opmas.manager.saver import Stamps
 from opmas.store.rows import ChangeQuery
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from opmas.manager.database import Databases
     from opmas.manager.jobs import Jobs
     from opmas.manager.writer import Writer
+    from opmas.packages.collection import Packages
 
 NEW: Final = Stamps("", "")
 DOING: Final = frozenset({TaskState.DOING, TaskState.UNDOING})
@@ -33,8 +35,10 @@ class ChangeViews:
         jobs: Jobs,
         clock: Clock,
         admission: Admission,
+        packages: Packages,
     ) -> None:
         self._admission = admission
+        self._discretion = Discretion(packages)
         self._writer = writer
         self._databases = databases
         self._jobs = jobs
@@ -82,6 +86,7 @@ class ChangeViews:
         return stamps.serial + self._jobs.steps
 
     def _document(self, change: Change, stamps: Stamps) -> dict[str, Any]:
+        specs = (change.before, change.after, {"package": change.package, **change.wish})
         waits = None
         if change.state is ChangeState.PLANNED and change.id:
             waits = blocker(self._writer.roster, change)
@@ -95,10 +100,11 @@ class ChangeViews:
             "state": str(change.state),
             "reason": change.reason,
             "message": change.message,
-            "before": _differing(change.before, change.after) or _version(change, "before"),
-            "after": _differing(change.after, change.before)
+            "before": self._discretion.spec(_differing(change.before, change.after), specs)
+            or _version(change, "before"),
+            "after": self._discretion.spec(_differing(change.after, change.before), specs)
             or _version(change, "after")
-            or change.wish
+            or self._discretion.spec(change.wish, specs)
             or None,
             "tasks": [
                 {"name": str(t.name), "state": str(t.state), "message": t.message}

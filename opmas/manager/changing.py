@@ -56,7 +56,9 @@ class Changing:
         self.jobs = Jobs(state, unit_jobs)
         self.jobs.forget(0)  # of no change: nobody waits for their results any more
         self.jobs.progressed = lambda: writer.post_step(lambda roster, _now: (roster, ()))
-        self.views = ChangeViews(writer, databases, self.jobs, clock, self.admission)
+        self.views = ChangeViews(
+            writer, databases, self.jobs, clock, self.admission, shelf.packages
+        )
         self.lookout = Lookout(state, writer, shelf.packages, links, clock)
         self.deliveries = Deliveries(settings.packages, writer, shelf, clock)
         shelf.looked = self.deliveries.look

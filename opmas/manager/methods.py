@@ -11,6 +11,7 @@ from opmas.core.change import ChangeState
 from opmas.core.explain import explain
 from opmas.core.fields import nearest
 from opmas.core.manifest import Runtime
+from opmas.core.secret import with_secrets
 from opmas.core.state import Pending, health
 from opmas.errors import InUseError, UnknownAgentError
 from opmas.manager import requests
@@ -104,6 +105,7 @@ class Methods:
         spec = replace(
             put.spec,
             version=self._version(put.spec, known, package),
+            config=self._config(put.spec, known, package),
             after=put.spec.after or package.manifest.after,
         )
         await self._parts.admission.check(spec, self._writer.roster)
@@ -156,6 +158,13 @@ class Methods:
         if not spec.version and known is not None and known.spec.package == spec.package:
             return known.spec.version or package.version
         return package.version
+
+    @staticmethod
+    def _config(spec: AgentSpec, known: Agent | None, package: Package) -> dict[str, Any]:
+        """Return the configuration with the secrets that it had; another package gets none."""
+        same = known is not None and known.spec.package == spec.package
+        before = known.spec.config if known is not None and same else {}
+        return with_secrets(spec.config, before, package.manifest.schema)
 
     def _action(self, command: type[events.Start | events.Stop | events.Restart]) -> Method:
         async def method(params: Params) -> dict[str, Any]:

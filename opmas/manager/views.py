@@ -16,6 +16,7 @@ from opmas.core.needs import needs_of
 from opmas.core.state import LIVE, health
 from opmas.host.cgroups import Cgroups, Usage
 from opmas.manager.clock import Clock, rfc3339
+from opmas.manager.discretion import Discretion
 
 if TYPE_CHECKING:
     from opmas.core.state import Agent
@@ -47,6 +48,7 @@ class Views:
         self._links = links
         self._files = files
         self._clock = clock
+        self._discretion = Discretion(packages)
         self._cgroups = Cgroups()
         # What is the same for most agents, made once: a list has it for each.
         self._limits: dict[tuple[Limits, Limits | None], dict[str, int | None]] = {}
@@ -61,7 +63,7 @@ class Views:
             **self._condition(agent),
             "needs_restart": self.needs_restart(agent, package),
             "config_version": record.config_version,
-            "config": agent.spec.config,
+            "config": self._discretion.config(agent.spec.config, package),
             "limits": self._effective_limits(agent, package),
             "own_limits": _set_only(agent.spec.limits),
             "grants": list(agent.spec.grants),

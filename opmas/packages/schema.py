@@ -15,6 +15,7 @@ from jsonschema import Draft7Validator, Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 
 from opmas.core.fields import nearest, shown, shown_key
+from opmas.core.secret import HIDDEN, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,7 +53,26 @@ def config_problems(schema: dict[str, Any], config: Any, path: str) -> tuple[str
     except Exception as error:  # noqa: BLE001 - a reference that leads nowhere has many types
         reason = str(error)[:MESSAGE_LENGTH]
         return (f"{path}: cannot be checked: its schema is wrong: {reason}",)
-    return tuple(sorted({problem for error in errors for problem in _problems(error, path)}))
+    shown_config = without_secrets(config, schema) if isinstance(config, dict) else config
+    return tuple(
+        sorted(
+            {
+                problem
+                for error in errors
+                for problem in _problems(error, path, secret=_is_secret(error, shown_config))
+            }
+        )
+    )
+
+
+def _is_secret(error: ValidationError, shown_config: Any) -> bool:
+    """Return whether the value that is refused holds what is not shown."""
+    found = shown_config
+    for key in error.absolute_path:
+        if not isinstance(found, dict | list):  # it lies in something that is hidden as a whole
+            return True
+        found = found[key]  # type: ignore[index] # a key of a mapping, or a place in a list
+    return bool(found != error.instance)
 
 
 def _validator(schema: dict[str, Any]) -> Any:
@@ -90,7 +110,7 @@ def _key_reason(key: str, item: Any) -> str:
     return ""
 
 
-def _problems(error: ValidationError, path: str) -> Iterator[str]:
+def _problems(error: ValidationError, path: str, *, secret: bool = False) -> Iterator[str]:
     path += _below(error.absolute_path)
     wanted: Any = error.validator_value
     schema: Any = error.schema
@@ -107,11 +127,11 @@ def _problems(error: ValidationError, path: str) -> Iterator[str]:
             if key not in instance:
                 yield f"{path}.{shown_key(key)}: is missing"
     else:
-        yield f"{path}: {_reason(error)}"
+        yield f"{path}: {_reason(error, secret=secret)}"
 
 
-def _reason(error: ValidationError | SchemaError) -> str:
-    value, wanted = error.validator_value, shown(error.instance)
+def _reason(error: ValidationError | SchemaError, *, secret: bool = False) -> str:
+    value, wanted = error.validator_value, HIDDEN if secret else shown(error.instance)
     words = {
         "type": lambda: f"must be of type {_listed(value)}, not {wanted}",
         "enum": lambda: f"must be one of {_listed(value)}, not {wanted}",
@@ -123,7 +143,7 @@ def _reason(error: ValidationError | SchemaError) -> str:
     }
     if error.validator in words:
         return words[str(error.validator)]()[: 2 * MESSAGE_LENGTH]
-    message = error.message
+    message = f'is refused by "{error.validator}" of its schema' if secret else error.message
     return message if len(message) <= MESSAGE_LENGTH else f"{message[: MESSAGE_LENGTH - 3]}..."
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from opmas.core.secret import secret_paths, without_secrets
+from opmas.core.secret import secret_paths, with_secrets, without_secrets
+from opmas.errors import InvalidError
 
 SECRET = {"type": "string", "secret": True}
 
@@ -91,3 +92,40 @@ def test_a_secret_is_not_shown_and_all_else_is() -> None:
 
 def test_a_configuration_without_secrets_is_shown_whole() -> None:
     assert without_secrets({"a": [1, {"b": None}]}, {}) == {"a": [1, {"b": None}]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "known"),
+    [
+        ({"properties": {"a": SECRET}}, {"a": "x", "b": 1}),
+        ({"properties": {"a": {"items": SECRET}}}, {"a": ["x", "y"]}),
+        ({"additionalProperties": {"properties": {"c": SECRET}}}, {"a": {"c": "x", "d": "y"}}),
+        ({"$ref": "https://example.org/unknown"}, {"a": {"c": "x"}, "b": 2}),
+    ],
+)
+def test_what_was_shown_can_be_given_back(schema: dict[str, object], known: dict[str, object]):
+    shown = without_secrets(known, schema)
+
+    assert "x" not in str(shown)
+    assert with_secrets(shown, known, schema) == known
+
+
+def test_a_new_secret_replaces_the_known_one():
+    schema = {"properties": {"a": SECRET, "b": SECRET}}
+
+    found = with_secrets({"a": "new", "b": "(secret)"}, {"a": "old", "b": "kept"}, schema)
+
+    assert found == {"a": "new", "b": "kept"}
+
+
+def test_the_word_for_a_secret_is_none_where_none_is_known():
+    schema = {"properties": {"a": {"items": SECRET}}}
+
+    with pytest.raises(InvalidError) as caught:
+        with_secrets({"a": ["(secret)", "(secret)"]}, {"a": ["x"]}, schema)
+
+    assert caught.value.problems == ('config.a[1]: must be the value itself, not "(secret)"',)
+
+
+def test_the_word_for_a_secret_is_a_word_where_nothing_is_secret():
+    assert with_secrets({"a": "(secret)"}, {"a": "x"}, {}) == {"a": "(secret)"}

@@ -90,3 +90,26 @@ def test_what_is_said_is_bounded() -> None:
 
     assert len(found) == 20
     assert max(len(problem) for problem in found) < 300
+
+
+@pytest.mark.parametrize(
+    ("rule", "config"),
+    [
+        ({"minLength": 20}, {"a": {"password": "hunter2"}}),
+        ({"maxLength": 2}, {"a": {"password": "hunter2"}}),
+        ({"pattern": "^x"}, {"a": {"password": "hunter2"}}),
+        ({"enum": ["x"]}, {"a": {"password": "hunter2"}}),
+        ({"const": "x"}, {"a": {"password": "hunter2"}}),
+        ({"format": "x", "not": {"minLength": 1}}, {"a": {"password": "hunter2"}}),
+        ({}, {"a": {"password": "hunter2", "more": "than allowed"}}),
+    ],
+)
+def test_what_is_said_of_a_secret_does_not_hold_it(rule: dict[str, Any], config: dict[str, Any]):
+    secret = {"type": "string", "secret": True, **rule}
+    inner = {"type": "object", "properties": {"password": secret}, "maxProperties": 1}
+    schema = {"properties": {"a": inner}}
+
+    problems = config_problems(schema, config, "config")
+
+    assert problems
+    assert not any("hunter2" in problem for problem in problems)
