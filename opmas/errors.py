@@ -4,6 +4,7 @@
     |-- ConfigError            "invalid-config"       the operator can act: edit a file
     |-- RequestError           "invalid-request"      the caller can act: ask otherwise
     |   |-- InvalidError       "invalid-value"        a document with problems, all of them named
+    |   |-- MigrationError     "migration-failed"     a package's own migration of data
     |   |-- UnknownAgentError  "unknown-agent"
     |   |-- UnknownPackageError "unknown-package"
     |   |-- UnknownVersionError "unknown-version"
@@ -82,6 +83,12 @@ class InvalidError(RequestError):
     """A document (manifest, config, limits, name) has problems; all are named."""
 
     code = "invalid-value"
+
+
+class MigrationError(RequestError):
+    """The new version could not bring its agent's data to its own form."""
+
+    code = "migration-failed"
 
 
 class UnknownAgentError(RequestError):

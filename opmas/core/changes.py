@@ -24,12 +24,20 @@ REMEMBERED: Final = 32  # ended changes that stay in memory, for whoever waits f
 
 
 def with_change(roster: Roster, change: Change) -> Roster:
-    """Return the roster with the change in it, and not too many ended ones."""
+    """Return the roster with the change in it; those that ended are in the order of their ends."""
     changes = {**roster.changes, change.id: change}
-    ended = [id_ for id_, each in changes.items() if each.is_final]
-    for id_ in ended[: max(0, len(ended) - REMEMBERED)]:
-        del changes[id_]
+    if change.is_final:
+        changes[change.id] = changes.pop(change.id)
     return replace(roster, changes=changes, last_change=max(roster.last_change, change.id))
+
+
+def forget(roster: Roster) -> Roster:
+    """Return the roster with the last of its ended changes; all that ended must be saved."""
+    ended = [id_ for id_, each in roster.changes.items() if each.is_final]
+    old = frozenset(ended[:-REMEMBERED])
+    if not old:
+        return roster
+    return replace(roster, changes={i: c for i, c in roster.changes.items() if i not in old})
 
 
 def enter(

@@ -153,7 +153,7 @@ def _stop(agent: Agent, now: float, reason: Reason = Reason.REQUESTED) -> Decisi
     if agent.pending is Pending.QUEUED and fact(agent.unit) in DOWN:  # not asked of systemd yet
         return _stopped(agent, now)
     agent = enter(agent, Phase.STOPPING, reason, now)
-    agent = replace(agent, pending=Pending.STOP, settle_at=None, jobs=frozenset())
+    agent = replace(agent, pending=Pending.STOP, settle_at=None, jobs=frozenset(), stop_done=False)
     return agent, (StopUnit(agent.name),)
 
 
@@ -230,9 +230,10 @@ def _running(agent: Agent) -> Agent:
 def _down(agent: Agent, now: float) -> Decision:
     if agent.phase not in LIVE or agent.pending is Pending.QUEUED:
         return agent, ()
-    if agent.pending is Pending.STOP:
+    if agent.pending is Pending.STOP and (agent.stop_done or fact(agent.unit) is Fact.INACTIVE):
         return _stopped(agent, now)
-    if agent.settle_at is None:
+    # of an exit just before our stop: until that is done, systemd may start it again
+    if agent.settle_at is None or agent.pending is Pending.STOP:
         agent = replace(agent, settle_at=now + SETTLE)
     return agent, ()
 
@@ -295,7 +296,9 @@ def _job_ended(agent: Agent, event: events.JobEnded, now: float) -> Decision:
         return _stopped(agent, now)  # it was down before our stop: no more is seen of it
     if not ours:
         return _foreign_job_ended(agent, event, now), ()
-    if agent.pending is Pending.STOP and event.result != "done":
+    if agent.pending is Pending.STOP:
+        if event.result == "done":
+            return replace(agent, stop_done=True), ()
         return replace(agent, settle_at=now + STOP_GRACE), ()  # asked again, if it is up then
     if agent.pending is not Pending.START or event.result == "done":
         return agent, ()

@@ -69,6 +69,7 @@ class Agent:
     unit: UnitState | None = None
     last_exit: UnitState | None = None  # the unit as it was when the agent last exited by itself
     jobs: frozenset[int] = frozenset()  # jobs of ours since the unit was last up or down
+    stop_done: bool = False  # the job of our stop ended, and the unit is still to be seen down
     foreign_job: bool = False  # somebody else's job ended while the unit went down
     package_present: bool = True
     paused: bool = False  # a change needs it down

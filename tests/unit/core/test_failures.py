@@ -148,3 +148,21 @@ def test_a_refused_stop_leaves_the_agent_as_it_is_seen():
     story.on(events.CallRefused(Reason.UNIT_ERROR, "no answer"))
 
     assert story.agent.phase is Phase.RUNNING
+
+
+def test_a_failure_just_before_our_stop_may_be_followed_by_a_restart():
+    story = Story(running()).on(events.Paused()).on(events.JobIssued(7))
+
+    story.sees(exited(status=1))
+
+    assert story.agent.phase is Phase.STOPPING
+    story.sees(auto_restart()).sees(inactive()).on(events.JobEnded(7, "done"))
+    assert (story.agent.phase, story.agent.held) == (Phase.STOPPED, False)
+
+
+def test_a_failure_that_our_stop_ended_in_is_the_end():
+    story = Story(running()).on(events.Paused()).on(events.JobIssued(7))
+
+    story.on(events.JobEnded(7, "done")).sees(exited(status=1))
+
+    assert (story.agent.phase, story.agent.reason) == (Phase.STOPPED, Reason.CHANGE)

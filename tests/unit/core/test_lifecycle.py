@@ -81,9 +81,9 @@ def test_a_stop_before_the_turn_of_a_start_asks_systemd_nothing():
 
 
 def test_an_agent_that_had_to_be_killed_to_stop_is_stopped():
-    story = Story(running()).on(events.Stop())
+    story = Story(running()).on(events.Stop()).on(events.JobIssued(7))
 
-    story.sees(deactivating(), killed(result="timeout"))
+    story.sees(deactivating(), killed(result="timeout")).on(events.JobEnded(7, "done"))
 
     assert (story.agent.phase, story.agent.reason) == (Phase.STOPPED, Reason.REQUESTED)
 
