@@ -17,6 +17,7 @@ from opmas.core.fields import Fields, Problems
 
 ID: Final = re.compile(r"[0-9]{1,12}-[0-9]{1,6}")
 FOLDER: Final = "jobs"  # below the state directory
+SNAPSHOTS: Final = "snapshots"  # beside it: a directory of that number for each change
 JOB_FILE: Final = "job.json"
 PROGRESS_FILE: Final = "progress.json"
 RESULT_FILE: Final = "result.json"
@@ -114,12 +115,18 @@ def load_outcome(document: object) -> Outcome:
     outcome = Outcome(
         ok=top.need("ok", fields.flag, otherwise=False),
         code=top.get("code", fields.text, ""),
-        message=top.get("message", fields.text, ""),
-        problems=top.get("problems", fields.each(fields.text, most=1000), ()),
+        message=top.get("message", _told, ""),
+        problems=top.get("problems", fields.each(_told, most=1000), ()),
         result=top.get("result", _mapping, {}),
     )
     problems.check("read a job's result")
     return outcome
+
+
+def _told(value: object) -> str:
+    """Read text that may quote the name of an agent's file: whatever it is, it can be saved."""
+    found = fields.text(value).encode(errors="backslashreplace").decode()
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in found)
 
 
 def _mapping(value: object) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from opmas.core import engine, plan
 from opmas.core.change import Change, ChangeState, Kind, TaskName, load_change
 from opmas.core.condition import dump_spec, load_spec
+from opmas.core.queue import check_room
 from opmas.errors import RequestError, TransitionError, UnknownVersionError
 from opmas.manager.changerequests import (
     Versioned,
@@ -65,6 +66,7 @@ class Proposals:
 
         def step(roster: Roster, _now: float) -> Any:
             self.check_revision(change, wanted.expect)
+            check_room(roster, change.subject)
             roster, effects = engine.propose(roster, change)
             numbers.append(roster.last_change)
             return roster, effects

@@ -11,6 +11,7 @@ from opmas.core.change import ChangeState
 from opmas.core.explain import explain
 from opmas.core.fields import nearest
 from opmas.core.manifest import Runtime
+from opmas.core.queue import check_room
 from opmas.core.secret import with_secrets
 from opmas.core.state import Pending, health
 from opmas.errors import InUseError, UnknownAgentError
@@ -131,6 +132,7 @@ class Methods:
             change = draft(agents)
             if change is None:
                 return agents, ()
+            check_room(agents, change.subject)
             agents, effects = engine.propose(agents, change)
             number = agents.last_change
             return agents, effects
