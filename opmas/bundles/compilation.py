@@ -103,5 +103,5 @@ def _add_compiled(sources: list[str], unpacked: Unpacked) -> None:
             with (unpacked.directory / compiled).open("rb") as file:
                 unpacked.files[compiled] = hashlib.file_digest(file, "sha256").hexdigest()
                 unpacked.bytes += os.fstat(file.fileno()).st_size
-        except FileNotFoundError:
-            continue
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            continue  # not compiled, or a wheel has something else in its place

@@ -35,6 +35,7 @@ from opmas.bundles.unpacking import Unpacked, unpack
 from opmas.bundles.wheels import read_wheel
 from opmas.core.agent import NAME
 from opmas.errors import InvalidError, VersionTakenError
+from opmas.packages.owner import check_owner
 from opmas.packages.receipt import FOLDER, RECEIPT, Receipt, Trust, dump_receipt, read_receipt
 from opmas.packages.versions import normal
 
@@ -88,6 +89,8 @@ def install(
 
     `delivered_by` names the Debian package that brought it. `progress` is told step, done, total.
     """
+    if delivered_by:  # it is believed for its place, so nobody else may have put it there
+        check_owner(path.parent, path)
     terms = Terms(delivered_by, place.allow_unsigned)
     with open_bundle(path, TrustStore(place.trusted_keys), terms) as bundle:
         check_wanted(bundle.manifest, expect_name, expect_version)

@@ -103,7 +103,11 @@ class TrustStore:
 
         Of two files with one key the revoked one counts.
         """
-        found = [key for key in self.keys() if key.id == key_id]
+        known = self.keys()
+        found = [key for key in known if key.id == key_id]
+        # an id is not of the key itself: a revoked one is so under every id
+        same = {key.key.raw for key in found}
+        found += [key for key in known if key.revoked and key.key.raw in same]
         if not found:
             raise UnknownKeyError(
                 f"cannot trust key {key_id}: it is not in {self.directory}; "
@@ -132,7 +136,7 @@ class TrustStore:
         )
         problems.check(f"trust key {key.id}")
         for known in self.keys():
-            if name == known.name or key.id == known.id:
+            if name == known.name or key.id == known.id or key.raw == known.key.raw:
                 raise RequestError(
                     f'cannot trust key {key.id} as "{name}": '
                     f'key {known.id} is known as "{known.name}"'

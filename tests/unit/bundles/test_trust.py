@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -171,3 +172,20 @@ def test_a_reason_is_one_line(store: TrustStore) -> None:
 
     with pytest.raises(InvalidError, match="reason: must be one line"):
         store.revoke("tester", "stolen\nrevoked: no")
+
+
+def test_a_revoked_key_is_revoked_under_every_id(store: TrustStore) -> None:
+    store.add(KEY.public, "tester")
+    store.revoke("tester", "stolen")
+    renamed = replace(KEY.public, number=b"another!")
+    (store.directory / "again.pub").write_text(renamed.render())
+
+    with pytest.raises(RevokedKeyError):
+        store.check(renamed.id, "web", NOW)
+
+
+def test_a_key_cannot_be_trusted_again_under_another_id(store: TrustStore) -> None:
+    store.add(KEY.public, "tester")
+
+    with pytest.raises(RequestError, match='is known as "tester"'):
+        store.add(replace(KEY.public, number=b"another!"), "again")
