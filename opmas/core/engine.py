@@ -257,9 +257,12 @@ def _do(roster: Roster, change: Change, name: TaskName, now: float) -> Step:
     }
     effects: list[Effect] = []
     for agent in change.agents:
-        if agent in roster.agents:
-            roster, more = rosters.step(roster, agent, happens[name], now)
-            effects.extend(more)
+        if agent not in roster.agents:
+            continue
+        if name is TaskName.REMOVE and roster.agents[agent].then in {Then.REMOVE, Then.PURGE}:
+            continue  # it goes already: the manager was away meanwhile
+        roster, more = rosters.step(roster, agent, happens[name], now)
+        effects.extend(more)
     return roster, tuple(effects)
 
 
