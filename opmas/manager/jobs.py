@@ -71,6 +71,11 @@ class Jobs:
             finally:
                 self._progress.pop(job.id, None)
 
+    def changes(self) -> set[int]:
+        """Return the numbers of the changes that left anything."""
+        found = (path.name.partition("-")[0] for path in self._folder.glob("[0-9]*-*"))
+        return {int(number) for number in found if number.isdecimal()}
+
     def forget(self, change: int) -> None:
         """Remove what the jobs of a change left."""
         for folder in self._folder.glob(f"{change}-*"):

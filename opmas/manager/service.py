@@ -145,6 +145,7 @@ class Manager:
             self._say_started()
             writer.flush()
             self._progressed()
+            self.changing.tasks.sweep()
             servers += [await self._serve_agents(), await self._serve_control()]
             self._notifier.ready()
             parts = {

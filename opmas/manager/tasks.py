@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core import engine
-from opmas.core.change import Change, Kind, TaskName
+from opmas.core.change import Change, ChangeState, Kind, TaskName, TaskState
 from opmas.core.condition import load_spec
-from opmas.core.job import Job, JobKind, Outcome
+from opmas.core.job import SNAPSHOTS, Job, JobKind, Outcome
 from opmas.core.manifest import Runtime
 from opmas.core.window import Size, size, window
 from opmas.errors import InvalidError, OpmasError, RequestError
@@ -23,7 +23,7 @@ from opmas.manager.deliveries import newest_bundle
 from opmas.packages.versions import release
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from opmas.core.agent import AgentSpec
     from opmas.core.events import RunTask
@@ -81,24 +81,42 @@ class Tasks:
 
     def run(self, effect: RunTask) -> None:
         """Begin a task; its end is posted to the writer."""
-        work = asyncio.get_running_loop().create_task(self._run(effect))
-        self._running.add(work)
-        work.add_done_callback(self._running.discard)
+        self._spawn(self._run(effect))
 
     def tidy(self, change: int) -> None:
         """Remove what the change needed while it went on."""
         found = self._writer.roster.changes.get(change)
-        names = [] if found is None else [t.name for t in found.tasks if t.params.get("result")]
-        work = self._discard(change, snapshot=TaskName.SNAPSHOT in names)
-        task = asyncio.get_running_loop().create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        tasks = () if found is None else found.tasks
+        unbegun = {TaskState.TODO, TaskState.SKIPPED}
+        copied = any(t.name is TaskName.SNAPSHOT and t.state not in unbegun for t in tasks)
+        self._spawn(self._discard(change, snapshot=copied))
+
+    def sweep(self) -> None:
+        """Tidy up after changes that ended just before an earlier manager was killed."""
+        changes = self._writer.roster.changes
+        going = {id_ for id_, change in changes.items() if not change.is_final}
+        for id_ in self._jobs.changes() - going:
+            self._jobs.forget(id_)
+        copied = self._copied()
+        for id_, change in changes.items():
+            if id_ in copied and change.is_final and change.state is not ChangeState.REVERT_FAILED:
+                self._spawn(self._discard(id_, snapshot=True))
+
+    def _copied(self) -> set[int]:
+        """Return of which changes there are copies of data."""
+        folder = Path(self._settings.manager.state_dir) / SNAPSHOTS
+        return {int(path.name) for path in folder.glob("[0-9]*") if path.name.isdecimal()}
 
     async def close(self) -> None:
         """Let go of what is under way: the jobs go on, and are joined by the next manager."""
         for task in list(self._running):
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
 
     async def _run(self, effect: RunTask) -> None:
         change = self._writer.roster.changes[effect.change]

@@ -50,7 +50,7 @@ class Paths:
     @property
     def snapshots(self) -> Path:
         """The copies of agents' state directories."""
-        return self.state / "snapshots"
+        return self.state / jobs.SNAPSHOTS
 
     @property
     def conffiles(self) -> Path:
