@@ -3,7 +3,8 @@
 Every sequence of states, jobs and events here was taken down from the real thing, and
 tests/contract/test_units.py holds both to it. A test makes the surprises: `crash`, `exit`,
 `admin_stop`, `disconnect` and the sets of units that are `masked`, `missing`, `broken`, `failing`
-(unit -> exit status of each start) or `hanging` (a start that waits for `ready`).
+(unit -> exit status of each start) or `hanging` (a start that waits for `ready`). `runs` is told
+of each start before its program runs. Units that do one thing and end are in `oneshots`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from opmas.core.agent import PROBE_PREFIX, unit_name
 from opmas.core.unit import UnitState
 from opmas.errors import SystemdError
 from opmas.ports import Disconnected, JobRemoved, Resynced, UnitChanged, UnitEvent, UnitGone
+from tests.fakes.oneshots import Oneshots
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -49,6 +51,8 @@ class FakeUnits:
         self.stale: set[str] = set()
         self.hanging: set[str] = set()
         self.failing: dict[str, int] = {}
+        self.oneshots = Oneshots(self._put)
+        self.runs: Callable[[str], None] = lambda _unit: None
         self.limits: dict[str, dict[str, int]] = {}
         self.cleaned: list[tuple[str, tuple[str, ...]]] = []
         self.calls: list[tuple[str, str]] = []
@@ -69,6 +73,7 @@ class FakeUnits:
     async def __aexit__(self, *_: object) -> None:
         for timer in self._timers.values():
             timer.cancel()
+        await self.oneshots.close()
 
     # ---- the port ----
 
@@ -174,6 +179,18 @@ class FakeUnits:
         """Stop the unit as `systemctl stop` does, unknown to the port's caller."""
         return self._stop(unit_of(name))
 
+    def at_work(self) -> bool:
+        """Return whether anything goes on: a job, a start, a stop."""
+        now = asyncio.get_running_loop().time()
+        return bool(self.oneshots) or any(
+            not timer.cancelled() and timer.when() > now for timer in self._timers.values()
+        )
+
+    def hang_up(self) -> None:
+        """Forget what nobody listened to: its listener is gone."""
+        while not self._events.empty():
+            self._events.get_nowait()
+
     def disconnect(self, reason: str = "a test said so") -> None:
         """Lose systemd: calls are refused and what happens is not heard."""
         self._put(Disconnected(reason))
@@ -190,6 +207,8 @@ class FakeUnits:
         self._check_startable(unit, "start")
         if unit.startswith(PROBE_PREFIX):
             return self._start_probe(unit)
+        if unit in self.oneshots:
+            return self.oneshots.start(unit, self._new_job())
         if unit not in self.states:
             self.stale.discard(unit)  # what is not loaded is read at its start
         state = self._state(unit)
@@ -221,6 +240,7 @@ class FakeUnits:
                 raise SystemdError(f'cannot {verb} "{unit}": Unit {unit} {text}', reason=reason)
 
     def _run(self, unit: str, job: int) -> None:
+        self.runs(unit)
         self._starts[unit] += 1
         self._last_pid += 1
         fresh = {**FRESH, "main_pid": self._last_pid, "invocation_id": uuid4().hex, "job_id": job}
@@ -280,6 +300,8 @@ class FakeUnits:
             self._run(unit, job)
 
     def _stop(self, unit: str) -> int:
+        if unit in self.oneshots:
+            return self.oneshots.stop(unit, self._new_job())
         job = self._new_job()
         before = self._state(unit)
         self._cancel(unit)

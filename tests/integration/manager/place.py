@@ -6,15 +6,25 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Self
 
+import pytest
+
 from opmas.client.control import ManagerClient
-from opmas.core.settings import parse_settings
+from opmas.core.settings import Settings, parse_settings
+from opmas.host.pressure import Pressure
+from opmas.manager import lookout
 from opmas.manager.service import Manager
+from opmas.packages import catalogue
+from opmas.work.task import Paths
 from tests.fakes.notifier import RecordingNotifier
 from tests.fakes.units import FakeUnits
+from tests.integration.manager import stock
+from tests.integration.manager.worker import Migrations, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from opmas.packages.deb import Deb
 
 MANIFEST = """
 api: opmas.agent/v1
@@ -31,26 +41,47 @@ config:
 
 
 class Place:
-    """A host's directories, its systemd, and a manager that comes and goes."""
+    """A host's directories, its systemd, and a manager that comes and goes.
 
-    def __init__(self, path: Path) -> None:
+    `debs` are the Debian packages of agents that are installed. What an agent must be compared by,
+    the host's load and room, is that of a quiet host.
+    """
+
+    def __init__(self, path: Path, **sections: dict[str, Any]) -> None:
         self.path = path
         self.units = FakeUnits()
         self.notifier = RecordingNotifier()
         self.socket = path / "run/manager.sock"
         self.unit_dir = path / "units"
         self.database = path / "state/manager.db"
+        self.packages = path / "state/packages"
+        self.delivered = path / "delivered"
+        self.debs: dict[str, Deb] = {}
+        self.sections = sections
         self._task: asyncio.Task[None] | None = None
+        self._patch = pytest.MonkeyPatch()
+        self.paths = Paths(path / "state", path / "states", path / "private-states", path / "debs")
+        self.worker = Worker(self.settings(), self.paths)
+        self.migrations = Migrations(self.unit_dir, self.paths)
         self.add_package("nap")
+        stock.trust(path / "keys")
+        self._equip()
 
     async def __aenter__(self) -> Self:
+        self._patch.setattr(catalogue, "agent_debs", lambda: dict(self.debs))
+        self._patch.setattr(catalogue, "DEB_ROOT", self.path / "system")
+        self._patch.setattr(lookout, "PERIOD", 0.05)
+        self._patch.setattr(lookout, "read_pressure", lambda: Pressure(0.0, 0.0, 0.0))
+        self._patch.setattr(lookout, "read_space", lambda _path: None)
         await self.units.__aenter__()
         await self.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self.worker.go_on()
         await self.stop()
         await self.units.__aexit__()
+        self._patch.undo()
 
     def add_package(self, name: str, more: str = "") -> Path:
         folder = self.path / "packages" / name
@@ -58,22 +89,41 @@ class Place:
         (folder / "agent.yaml").write_text(MANIFEST.format(name=name, more=more))
         return folder
 
-    async def start(self) -> None:
-        settings = parse_settings(
+    def settings(self) -> Settings:
+        path = self.path
+        manager = {
+            "socket": str(self.socket),
+            "agent_socket": str(path / "run/agent.sock"),
+            "state_dir": str(path / "state"),
+            "unit_dir": str(self.unit_dir),
+            "packages_path": [str(path / "packages"), str(path / "system")],
+            "check_interval": 1,
+        }
+        packages = {
+            "bundle_dirs": [str(path / "bundles")],
+            "delivered_dir": str(self.delivered),
+            "trusted_keys": str(path / "keys"),
+            "upload_dir": str(path / "uploads"),
+        }
+        document: dict[str, dict[str, Any]] = {"manager": manager, "packages": packages}
+        for name, section in self.sections.items():
+            document[name] = {**document.get(name, {}), **section}
+        return parse_settings(document, {})
+
+    def _equip(self) -> None:
+        """Give the present systemd the units that do one thing."""
+        self.units.oneshots.table.update(
             {
-                "manager": {
-                    "socket": str(self.socket),
-                    "agent_socket": str(self.path / "run/agent.sock"),
-                    "state_dir": str(self.path / "state"),
-                    "unit_dir": str(self.unit_dir),
-                    "packages_path": [str(self.path / "packages")],
-                    "check_interval": 1,
-                }
-            },
-            {},
+                "opmas-package@": self.worker,
+                "opmas-apt@": self.worker,
+                "opmas-hook@": self.migrations,
+            }
         )
+
+    async def start(self) -> None:
+        self.units.hang_up()
         self.notifier = RecordingNotifier()
-        self.manager = Manager(settings, self.units, self.notifier)
+        self.manager = Manager(self.settings(), self.units, self.notifier)
         self._task = asyncio.create_task(self.manager.run())
         await self.units.resync()  # as a bridge does whenever it is started
         await self.until(lambda: "READY" in self.notifier.told, "the manager is ready")
@@ -90,6 +140,7 @@ class Place:
         (self.path / "run/boot-id").unlink()
         await self.units.__aexit__()
         self.units = FakeUnits()
+        self._equip()
         await self.units.__aenter__()
         await self.start()
 
