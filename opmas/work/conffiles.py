@@ -138,12 +138,24 @@ def _put_aside(path: Path, folder: Path, name: str) -> Kept:
     if not stat.S_ISREG(found.st_mode) or found.st_size > SIZE_LIMIT:
         raise InvalidError(f"cannot put {path} aside: it is no file, or larger than 16 MiB")
     target = folder / name
-    with target.open("wb") as copy:
-        copy.write(path.read_bytes())
+    with open(_there(path), "rb") as file, target.open("wb") as copy:
+        copy.write(file.read(SIZE_LIMIT))
         copy.flush()
         os.fsync(copy.fileno())
     mode = stat.S_IMODE(found.st_mode)
     return Kept(str(path), file=name, mode=mode, uid=found.st_uid, gid=found.st_gid)
+
+
+def _there(path: Path) -> int:
+    """Open the file, and not what a link leads to that has just come in its place."""
+    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _new(path: Path) -> int:
+    """Make a new file: whoever may write the directory could have put a link there."""
+    path.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(path, flags, 0o600)
 
 
 def _write(path: Path, content: bytes, kept: Kept) -> None:
@@ -155,7 +167,7 @@ def _write(path: Path, content: bytes, kept: Kept) -> None:
             return
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.opmas")
-    with beside.open("wb") as file:
+    with open(_new(beside), "wb") as file:
         os.fchown(file.fileno(), kept.uid, kept.gid)
         os.fchmod(file.fileno(), kept.mode)
         file.write(content)

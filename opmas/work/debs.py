@@ -210,7 +210,7 @@ class _Work:
             raise UnknownPackageError(
                 f"cannot install {what}: no apt repository of this host has it{has}"
             )
-        return target
+        return _plain(self._deb, target)
 
     def previous(self, now: Status) -> str:
         """Return the version that a rollback returns to when none is named."""
@@ -359,6 +359,13 @@ class _Work:
     def faults(self) -> tuple[str, ...]:
         """Return what the program said last, and what dpkg finds wrong on the host."""
         return (*self.log.tail, *(f"dpkg --audit: {line}" for line in dpkg.audit()))
+
+
+def _plain(deb: str, version: str) -> str:
+    """Return the version when it cannot be taken for something else, such as `1.0-`: to remove."""
+    if not dpkg.DEB_VERSION.fullmatch(version):
+        raise InvalidError(f"cannot install {deb}: {fields.shown(version)} is no version of it")
+    return version
 
 
 def _installed(begun: Begun) -> dict[str, Any]:

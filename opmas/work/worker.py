@@ -120,7 +120,8 @@ def _outcome(action: Callable[[], dict[str, Any]]) -> Outcome:
         return found
     except OSError as error:
         _say(traceback.format_exc())
-        where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        named = isinstance(error.filename, str | bytes)  # or a descriptor, which says nothing
+        where = f"{os.fsdecode(error.filename)}: " if named else ""
         reason = f"{where}{(error.strerror or str(error)).lower()}"
         code = DiskSpaceError.code if error.errno in _FULL else BackendError.code
         return Outcome(ok=False, code=code, message=f"cannot do the job: {reason}")

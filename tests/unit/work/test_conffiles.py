@@ -128,3 +128,20 @@ def test_what_dpkg_leaves_is_known_by_its_name(etc: Path) -> None:
     (etc / "a.conf.bak").touch()
 
     assert beside((shipped(etc / "a.conf"),)) == {str(etc / "a.conf.dpkg-dist")}
+
+
+def test_what_whoever_owns_the_directory_put_there_leads_nowhere(
+    etc: Path, kept: Conffiles, tmp_path: Path
+) -> None:
+    kept.save((shipped(etc / "a.conf"),))
+    victim = tmp_path / "passwd"
+    victim.write_text("root\n")
+    victim.chmod(0o600)
+    (etc / ".a.conf.opmas").symlink_to(victim)
+    (etc / "a.conf").write_text("new\n")
+
+    kept.bring_back(())
+
+    assert (victim.read_text(), stat.S_IMODE(victim.stat().st_mode)) == ("root\n", 0o600)
+    assert (etc / "a.conf").read_text() == "edited\n"
+    assert not (etc / "a.conf").is_symlink()

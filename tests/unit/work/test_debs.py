@@ -112,3 +112,15 @@ def test_what_another_job_of_the_same_number_had_begun_is_not(tmp_path: Path) ->
     task = task_in(tmp_path, JobKind.APT_INSTALL, deb="opmas-agent-web")
 
     assert debs._Work(task, "opmas-agent-web").begun() is None
+
+
+@pytest.mark.parametrize("candidate", ["1.0-", "1.0+", "1.0 x", "1.0/stable"])
+def test_a_repository_cannot_name_what_apt_takes_for_something_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, candidate: str
+) -> None:
+    known = Policy("", candidate, (candidate,))
+    monkeypatch.setattr("opmas.work.apt.policy", lambda _deb: known)
+    task = task_in(tmp_path, JobKind.APT_INSTALL, deb="opmas-agent-web")
+
+    with pytest.raises(InvalidError, match="is no version of it"):
+        debs._Work(task, "opmas-agent-web").find_target("")

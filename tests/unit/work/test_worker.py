@@ -281,3 +281,18 @@ def test_a_report_that_cannot_be_written_is_lost(state: Path) -> None:
     report = Report(state / "gone")
 
     report("verify")
+
+
+def test_an_error_of_an_open_file_is_a_result_as_well(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = put(state, "discard", snapshot="s1")
+
+    def fail(_task: object) -> dict[str, Any]:
+        raise OSError(errno.EIO, "Input/output error", 7)  # os.setxattr of a descriptor, say
+
+    monkeypatch.setattr("opmas.work.snapshots.discard", fail)
+
+    worker.work("1-1", settings(state))
+
+    assert result(folder)["message"] == "cannot do the job: input/output error"
