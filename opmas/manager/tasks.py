@@ -222,8 +222,10 @@ class Tasks:
                     (f"remove it first: opmas agent remove {agent.name}",),
                 )
         for other in self._writer.roster.changes.values():
-            wants = (other.after or other.wish).get("version")
-            if other.id != change.id and not other.is_final and wants in going:
+            spec = {"package": other.package, **(other.after or other.wish)}
+            wants = spec.get("version")
+            claims = spec["package"] == change.package and wants in going
+            if claims and other.id != change.id and not other.is_final:
                 raise RequestError(
                     f'cannot remove package "{change.package}" {wants}: change {other.id} wants it'
                 )
