@@ -12,7 +12,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from opmas.errors import OpmasError
-from opmas.manager import wire
+from opmas.manager import caller, wire
 from opmas.manager.wire import Request, WireError
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Control:
         if task is not None:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        caller.take_note(writer)
         with contextlib.suppress(ConnectionError, asyncio.CancelledError):
             await self._converse(reader, writer)
         writer.close()

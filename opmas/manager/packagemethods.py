@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opmas.core import plan
 from opmas.core.job import Job, JobKind
 from opmas.errors import InUseError, InvalidError, UnknownVersionError, from_code
+from opmas.manager.caller import need_root
 from opmas.manager.changerequests import (
     Install,
     Versioned,
@@ -103,6 +104,10 @@ class PackageMethods:
                 f"cannot install {request.file}: the Debian package of an agent is"
                 f" {PREFIX}NAME_VERSION_ARCHITECTURE.deb"
             )
+        # the API is a member of the group opmas, and could have written the file itself
+        need_root(
+            f"install {request.file}", "nobody vouches for a file, and its scripts are root's"
+        )
         package = name.removeprefix(PREFIX)
         params = self._apt(package, path=request.file, allow_downgrade=True)
         return plan.install_deb(package, params, author=author)

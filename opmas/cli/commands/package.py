@@ -61,6 +61,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "Installs a version of a package and touches no agent. A name is looked for in the bundle "
         "directories and in apt's repositories; a file is a bundle or a Debian package. A bundle "
         "is verified before anything of it is read: only what a trusted key signed is installed. "
+        "Nobody vouches for a .deb file, and its scripts run as root: only root may name one. "
         "Installing what is there already changes nothing.",
         (
             ("opmas package install hostwatch", "the newest version there is"),

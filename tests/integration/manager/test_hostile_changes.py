@@ -8,7 +8,8 @@ import pytest
 
 from opmas.core import queue
 from opmas.core.job import JobKind, Outcome
-from opmas.errors import BackendError
+from opmas.errors import AccessDeniedError, BackendError
+from opmas.manager import caller
 from tests.integration.manager import stock
 from tests.integration.manager.place import Place
 from tests.loop import in_loop
@@ -83,3 +84,29 @@ async def test_a_delivery_that_leads_nowhere_holds_nothing_up(place: Place):
         await place.call("package.scan")
 
         assert (await place.call("package.show", name="later"))["state"] == "ready"
+
+
+@pytest.mark.parametrize("user", [1, 65534])
+@in_loop
+async def test_a_debian_package_in_a_file_is_installed_for_root_alone(
+    place: Place, monkeypatch: pytest.MonkeyPatch, user: int
+):
+    monkeypatch.setattr(caller, "user_of", lambda _writer: user)
+    async with place:
+        with pytest.raises(AccessDeniedError, match="its scripts are root's"):
+            await place.call("package.install", file="/tmp/opmas-agent-web_1.0_all.deb")
+        other = await place.call("package.install", file=str(stock.bundle()), wait=10)
+
+        assert other["change"]["state"] == "committed"
+        assert not [job for job in place.worker.runs if job.kind is JobKind.APT_INSTALL]
+
+
+@in_loop
+async def test_who_is_at_the_other_end_is_known(place: Place):
+    place.worker.told[JobKind.APT_INSTALL] = lambda _job: Outcome(ok=False, message="asked apt")
+    async with place:  # as who runs this test, who is the manager's own user
+        answer = await place.call(
+            "package.install", file="/tmp/opmas-agent-web_1.0_all.deb", wait=10
+        )
+
+        assert answer["change"]["message"] == "asked apt"

@@ -13,6 +13,7 @@ import pytest
 from opmas.bundles.build import build_bundle
 from opmas.bundles.trust import TrustStore
 from tests.lab import wait_for
+from tests.system.apt_repository import Sample, build_deb
 from tests.system.manager.opmas import Opmas
 from tests.unit.bundles.material import KEY
 
@@ -163,7 +164,7 @@ def test_a_member_of_the_group_learns_nothing_by_naming_a_file(opmas: Opmas, pat
 
     assert code != 0
     assert SECRET not in said + shown
-    assert "root:" not in said + shown
+    assert opmas.host.run("head", "-n1", "/etc/shadow").stdout.strip() not in said + shown
 
 
 @pytest.mark.parametrize(
@@ -193,3 +194,17 @@ def test_a_stranger_cannot_ask_for_anything(opmas: Opmas):
 
     assert code != 0
     assert "intruder" not in said
+
+
+@pytest.mark.parametrize("user", ["member", "opmas-api"])
+def test_no_member_of_the_group_runs_a_script_as_root(opmas: Opmas, user: str, tmp_path: Path):
+    script = {"postinst": "touch /root/owned"}
+    deb = build_deb(Sample("opmas-agent-evil", "1.0", scripts=script), tmp_path)
+    opmas.host.copy_in(deb, f"/tmp/{deb.name}")
+    opmas.host.run("chmod", "644", f"/tmp/{deb.name}")
+
+    code, said = as_user(opmas, user, "opmas", "package", "install", f"/tmp/{deb.name}")
+
+    assert code != 0
+    assert "scripts are root's" in said
+    assert opmas.host.run("test", "-e", "/root/owned", check=False).returncode != 0
