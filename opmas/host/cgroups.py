@@ -63,8 +63,19 @@ class Cgroups:
         return Usage(
             _number(f"{self._root}/memory/{group}/memory.usage_in_bytes"),
             _number(f"{self._root}/pids/{group}/pids.current"),
-            None if cpu is None else cpu / NANOSECONDS,
+            self._cpu_of_processes(group) if cpu is None else cpu / NANOSECONDS,
         )
+
+    def _cpu_of_processes(self, group: str) -> float | None:
+        """Return what its processes used: systemd accounts no CPU where cpu and cpuacct are apart."""
+        try:
+            pids = _read(f"{self._root}/systemd/{group}/cgroup.procs").split()
+            # after the name, which may hold anything: utime, stime, and those of dead children
+            stats = (_read(f"/proc/{int(pid)}/stat").rpartition(b")")[2].split() for pid in pids)
+            ticks = sum(sum(map(int, stat[11:15])) for stat in stats)
+        except (OSError, ValueError):
+            return None
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def memory(self, agent: str) -> Memory:
         """Return how the agent's unit stands with its memory limit."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from opmas.core import watching
@@ -14,11 +15,9 @@ from opmas.core.sight import Figures, sight
 from opmas.core.state import health
 from opmas.host.cgroups import Cgroups
 from opmas.host.pressure import read_pressure
-from opmas.host.space import read_space
+from opmas.host.space import Space, read_space
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from opmas.core.roster import Roster
     from opmas.core.state import Agent
     from opmas.manager.clock import Clock
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from opmas.packages.collection import Packages
 
 PERIOD: Final = 1.0  # seconds
+AGENT_STATES: Final = Path("/var/lib/opmas-agents")  # StateDirectory= of the agents' template
 
 
 class Lookout:
@@ -123,7 +123,7 @@ class Lookout:
 
     def _around(self, change: Change, name: str) -> Surroundings:
         roster = self._writer.roster
-        space = read_space(self._state)
+        space = _least(read_space(self._state), read_space(AGENT_STATES / name))
         pressure = read_pressure()
         return Surroundings(
             disk_free=1.0 if space is None else space.fraction,
@@ -157,6 +157,12 @@ class Lookout:
             and not _serves(a)
             and a.since >= since
         )
+
+
+def _least(*spaces: Space | None) -> Space | None:
+    """Return the space of the fullest file system that tells; an agent's may be its own."""
+    known = [space for space in spaces if space is not None]
+    return min(known, key=lambda space: space.free_bytes, default=None)
 
 
 def _serves(agent: Agent) -> bool:

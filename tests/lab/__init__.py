@@ -127,13 +127,15 @@ class Host:
             self._is_gone = True
 
 
-def wait_for(condition: Callable[[], T | None], timeout: float, what: str) -> T:
+def wait_for(
+    condition: Callable[[], T | None], timeout: float, what: str, delay: float = POLL_DELAY
+) -> T:
     """Poll until `condition` gives something other than None or False, and return that."""
     deadline = time.monotonic() + timeout
     while (result := condition()) is None or result is False:
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout:g} s: {what}")
-        time.sleep(POLL_DELAY)
+        time.sleep(delay)
     return result
 
 

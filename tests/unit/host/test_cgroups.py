@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from opmas.host.cgroups import Cgroups, Memory, Usage, agent_in
@@ -51,6 +53,16 @@ def test_usage_is_read_from_version_1(tmp_path):
         (group / file).write_text(text)
 
     assert Cgroups(tmp_path).usage("web") == Usage(4096, 3, 1.5)
+
+
+def test_cpu_is_that_of_the_processes_where_version_1_has_no_group_for_it(tmp_path):
+    group = tmp_path / "systemd" / SLICE[1:] / "opmas-agent@web.service"
+    group.mkdir(parents=True)
+    (group / "cgroup.procs").write_text(f"{os.getpid()}\n")
+
+    seconds = Cgroups(tmp_path).usage("web").cpu_seconds
+
+    assert seconds == pytest.approx(sum(os.times()[:4]), abs=0.5)
 
 
 @pytest.mark.parametrize("version", ["cgroup.controllers", "nothing"])
