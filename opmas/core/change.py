@@ -158,7 +158,8 @@ class Change:
     undo_of: int | None = None
     automatic: bool = False
     was_up: tuple[str, ...] = ()  # of its agents, when it began
-    released: bool = False  # what a revert began with is undone, its agents may go
+    expects: str = ""  # what identifies the agent as whoever asked saw it, if that matters
+    released_at: float | None = None  # all is undone, and its agents were let go
     watches: dict[str, Watch] = field(default_factory=dict, compare=False)
 
     @property
@@ -179,7 +180,7 @@ class Change:
 def dump_change(change: Change) -> dict[str, Any]:
     """Return the change as a JSON object."""
     return {
-        **{name: getattr(change, name) for name in _PLAIN},
+        **{name: getattr(change, name) for name in (*_PLAIN, *_LATER)},
         **{name: list(getattr(change, name)) for name in _LISTS},
         "kind": str(change.kind),
         "state": str(change.state),
@@ -195,7 +196,8 @@ def load_change(saved: Mapping[str, Any]) -> Change:
     """Return the change that was saved."""
     lists: dict[str, Any] = {name: tuple(saved[name]) for name in _LISTS}
     return Change(
-        **{name: saved[name] for name in _PLAIN},
+        **{name: saved[name] for name in _PLAIN if name in saved},  # not all of an older version
+        **{name: saved.get(name, otherwise) for name, otherwise in _LATER.items()},
         **lists,
         kind=Kind(saved["kind"]),
         state=ChangeState(saved["state"]),
@@ -209,6 +211,7 @@ def load_change(saved: Mapping[str, Any]) -> Change:
 
 _PLAIN: Final = (
     "id", "subject", "package", "author", "reason", "message", "wish", "before", "after", "window",
-    "watch_until", "undo_of", "automatic", "released",
+    "watch_until", "undo_of", "automatic", "released_at",
 )  # fmt: skip
+_LATER: Final = {"expects": ""}  # not in what older versions saved
 _LISTS: Final = ("agents", "facts", "follows", "was_up")

@@ -33,11 +33,11 @@ from opmas.core.changes import blocker, enter, failed_before, mark, marked, unde
 from opmas.core.condition import dump_spec, load_spec
 from opmas.core.events import Measure, RunTask
 from opmas.core.evidence import baseline, begin, rebooted
-from opmas.core.reverting import begin_revert, revert
-from opmas.core.sight import sight
+from opmas.core.reverting import begin_revert, config_digest, revert
+from opmas.core.sight import is_fresh_start, sight
 from opmas.core.state import LIVE, Pending, Then
 from opmas.core.watching import begin_watch, commit, watch
-from opmas.errors import RequestError
+from opmas.errors import RequestError, RevisionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,16 +65,34 @@ def propose(roster: Roster, change: Change) -> Step:
     return with_change(roster, change), (news,)
 
 
+def expecting(roster: Roster, change: Change) -> Change:
+    """Return the change of one agent, to be refused when that is another before it begins."""
+    agent = roster.agents.get(change.agents[0])
+    return change if agent is None else replace(change, expects=_identity(agent))
+
+
+def _identity(agent: Agent) -> str:
+    return config_digest({**dump_spec(agent.spec), "desired": ""})  # a stop is no change
+
+
 def advance(roster: Roster, now: float) -> Step:
     """Take every change as far as it can go now."""
     effects: list[Effect] = []
     for change in list(under_way(roster)):
-        for _ in range(TURNS):
-            before = roster
-            roster, more = _advance(roster, roster.changes[change.id], now)
-            effects.extend(more)
-            if roster is before:
-                break
+        roster, more = advance_one(roster, change.id, now)
+        effects.extend(more)
+    return roster, tuple(effects)
+
+
+def advance_one(roster: Roster, id_: int, now: float) -> Step:
+    """Take one change as far as it can go now."""
+    effects: list[Effect] = []
+    for _ in range(TURNS):
+        before = roster
+        roster, more = _advance(roster, roster.changes[id_], now)
+        effects.extend(more)
+        if roster is before:
+            break
     return roster, tuple(effects)
 
 
@@ -86,7 +104,8 @@ def task_ended(
     if change is None or change.is_final or position >= len(change.tasks):
         return roster, ()
     task = change.tasks[position]
-    if task.state is TaskState.UNDOING:
+    # What is undone while it was done comes to its end by that, and its outcome is none.
+    if task.state is TaskState.UNDOING and outcome.get("undo", True):
         return _undone(roster, change, position, outcome)
     if task.state is not TaskState.DOING or task.name in OWN_TASKS:
         return roster, ()
@@ -135,22 +154,28 @@ def supersede(roster: Roster, name: str) -> Step:
     return roster, tuple(effects)
 
 
-def resumed(change: Change, *, same_boot: bool) -> Change:
+def resumed(change: Change, now: float, *, same_boot: bool) -> Change:
     """Return a change as it goes on after the manager was away; instants are of one boot."""
-    tasks = []
-    for task in change.tasks:
-        if task.state is TaskState.DOING and task.name is TaskName.MIGRATE:
-            task = marked(task, TaskState.FAILED, "it was interrupted")  # noqa: PLW2901
-        elif task.state is TaskState.DOING and task.name is not TaskName.WATCH:
-            task = replace(task, state=TaskState.TODO)  # noqa: PLW2901
-        elif task.state is TaskState.UNDOING:
-            task = replace(task, state=TaskState.DONE)  # noqa: PLW2901
-        tasks.append(task)
-    change = replace(change, tasks=tuple(tasks), released=False)
+    reverts = change.state is ChangeState.REVERTING
+    tasks = tuple(_task_resumed(task, reverts=reverts) for task in change.tasks)
+    change = replace(change, tasks=tasks, released_at=None)
     if same_boot:
         return change
-    watches = {name: rebooted(watched) for name, watched in change.watches.items()}
+    watches = {name: rebooted(watched, now) for name, watched in change.watches.items()}
     return replace(change, watch_until=None, watches=watches)
+
+
+def _task_resumed(task: Task, *, reverts: bool) -> Task:
+    """Return the task as it is to be gone on with: what was being done is done again."""
+    if task.state is TaskState.UNDOING:
+        return replace(task, state=TaskState.DONE)
+    if task.state is not TaskState.DOING or task.name is TaskName.WATCH:
+        return task
+    if task.name is TaskName.MIGRATE:
+        return marked(task, TaskState.FAILED, "it was interrupted")
+    if reverts and task.name not in OWN_TASKS:  # its end must be known before it can be undone
+        return marked(task, TaskState.DOING, again=True)
+    return replace(task, state=TaskState.TODO)
 
 
 def previewed(roster: Roster, change: Change, result: Mapping[str, Any]) -> Change:
@@ -182,27 +207,45 @@ def _plan(roster: Roster, change: Change, now: float) -> Step:
         return enter(roster, change, ChangeState.REFUSED, reason="follows", message=message)
     if blocker(roster, change) is not None:
         return roster, ()
+    change = _of_all_agents(roster, change)
     agents = [roster.agents[name] for name in change.agents if name in roster.agents]
     refusal = _refusal(change, agents)
-    if refusal:
-        return enter(roster, change, ChangeState.REFUSED, reason="outdated", message=refusal)
+    if refusal is not None:
+        reason, message = refusal
+        return enter(roster, change, ChangeState.REFUSED, reason=reason, message=message)
     change = replace(
         _specified(change, agents),
-        was_up=tuple(a.name for a in agents if a.phase in {Phase.RUNNING, Phase.RELOADING}),
+        was_up=tuple(a.name for a in agents if _is_up(a)),
         watches={a.name: begin(baseline(s := sight(a, now)), s) for a in agents},
     )
     roster, effects = enter(roster, change, ChangeState.APPLYING)
     return roster, (*effects, Measure(change.id))
 
 
-def _refusal(change: Change, agents: list[Agent]) -> str:
-    """Return why a change that was planned cannot begin any more, or nothing."""
+def _of_all_agents(roster: Roster, change: Change) -> Change:
+    """Return a change of a package for all agents that it has by now."""
+    if change.is_of_agent or all(task.name is not TaskName.STOP for task in change.tasks):
+        return change
+    agents = roster.agents.values()
+    names = sorted(a.name for a in agents if a.spec.package == change.package)
+    return replace(change, agents=tuple(names))
+
+
+def _is_up(agent: Agent) -> bool:
+    """Return whether the agent runs, or is on its way up for the first time."""
+    return agent.phase in {Phase.RUNNING, Phase.RELOADING} or is_fresh_start(agent)
+
+
+def _refusal(change: Change, agents: list[Agent]) -> tuple[str, str] | None:
+    """Return why a change that was planned cannot begin any more, its reason and in words."""
     for agent in agents:
         if agent.then in {Then.REMOVE, Then.PURGE} and change.kind is not Kind.REMOVE:
-            return f'agent "{agent.name}" is being removed'
+            return "outdated", f'agent "{agent.name}" is being removed'
+        if change.expects and change.expects != _identity(agent):
+            return RevisionError.code, f'agent "{agent.name}" was changed since it was looked at'
     if change.is_of_agent and not agents and change.kind is not Kind.CREATE:
-        return f'no agent is named "{change.agents[0]}" any more'
-    return ""
+        return "outdated", f'no agent is named "{change.agents[0]}" any more'
+    return None
 
 
 def _specified(change: Change, agents: list[Agent]) -> Change:

@@ -129,12 +129,12 @@ def begin(base: Baseline, sighting: Sighting) -> Watch:
     return Watch(base, sighting, sighting, up_at=up_at, progress_at=sighting.at)
 
 
-def rebooted(watch: Watch) -> Watch:
+def rebooted(watch: Watch, now: float) -> Watch:
     """Return the watch as it goes on in another boot: instants and runs begin anew."""
     down = replace(
         watch.last,
-        at=0.0,
-        since=0.0,
+        at=now,
+        since=now,
         phase=Phase.STOPPED,
         reason=Reason.BOOT,
         health=Health.UNKNOWN,

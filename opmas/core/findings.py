@@ -222,7 +222,8 @@ def _errors(scene: Scene) -> Finding | None:
     habit = watch.baseline.errors_per_minute
     if first is None or last is None or watch.errors < ERRORS:
         return None
-    if watch.errors <= HABIT * habit * scene.elapsed / 60:
+    seconds = max(now.at - watch.began.at, scene.elapsed)  # also while siblings still come up
+    if watch.errors <= HABIT * habit * seconds / 60:
         return None
     goes_on = last - first >= ERRORS_LAST and now.at - last < ERRORS_LAST
     recent = scene.is_over and now.at - last < min(ERRORS_RECENT, scene.window / 2)
@@ -231,7 +232,7 @@ def _errors(scene: Scene) -> Finding | None:
     return _found(
         scene,
         Cause.ERRORS,
-        f"It sent {watch.errors} errors in {scene.elapsed:.0f} s;"
+        f"It sent {watch.errors} errors in {seconds:.0f} s;"
         f" before the change {habit:.2g} a minute.",
     )
 

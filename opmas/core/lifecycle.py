@@ -193,6 +193,9 @@ def _observe(agent: Agent, unit: UnitState | None, now: float) -> Decision:
     if seen in DOWN:
         after, more = _down(agent, now)
         return after, (*effects, *more)
+    if agent.paused and agent.pending is Pending.NOTHING and seen is not Fact.DEACTIVATING:
+        after, more = _stop(agent, now, Reason.CHANGE)  # the change still needs it down
+        return after, (*effects, *more)
     return _up(agent, seen, now), effects
 
 
@@ -368,6 +371,8 @@ def _resume(agent: Agent, unit: UnitState | None, now: float, *, same_boot: bool
 def _resumed(agent: Agent, unit: UnitState | None, now: float) -> Decision:
     if agent.then in {Then.REMOVE, Then.PURGE} or agent.pending is Pending.STOP:
         return _stopped(agent, now) if fact(unit) in DOWN else _stop(agent, now)
+    if fact(unit) not in DOWN and agent.paused:
+        return _stop(replace(agent, pending=Pending.NOTHING), now, Reason.CHANGE)
     if fact(unit) not in DOWN:
         return _up(replace(agent, pending=Pending.NOTHING), fact(unit), now), ()
     if was_starting(agent) and not agent.paused:

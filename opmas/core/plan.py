@@ -38,11 +38,12 @@ def put(
     lives: bool,
     factor: float = 1.0,
     wanted: float | None = None,
+    back: bool = False,
 ) -> Change | None:
     """Return the change that makes the agent as specified, or None when it is so already.
 
     `lives` says that the agent takes a new configuration while it runs; `wanted` is the caller's
-    own window, `factor` the host's.
+    own window, `factor` the host's; `back` is to an older version.
     """
     before = {} if known is None else dump_spec(known)
     wish = {k: v for k, v in dump_spec(spec).items() if known is None or before[k] != v}
@@ -50,9 +51,8 @@ def put(
         return None
     kind = _kind(known, wish)
     if kind is Kind.UPDATE:
-        return _of_agent(
-            spec.name, spec.package, kind, _tasks(_UPDATE, window=wanted), wish, author
-        )
+        kind, names = _to_version(back=back)
+        return _of_agent(spec.name, spec.package, kind, _tasks(names, window=wanted), wish, author)
     watched = (kind is Kind.CONFIG and lives) or kind is Kind.LIMITS
     names = (TaskName.SWITCH, TaskName.WATCH) if watched else (TaskName.SWITCH,)
     size = {Kind.LIMITS: Size.LIMITS, Kind.CONFIG: Size.CONFIG}.get(kind, Size.NONE)
@@ -63,8 +63,8 @@ def put(
 def update(
     spec: AgentSpec, version: str, *, author: str, back: bool = False, wanted: float | None = None
 ) -> Change:
-    """Return the change that gives the agent another version; `back` is to one it had."""
-    kind, names = (Kind.ROLLBACK, _ROLLBACK) if back else (Kind.UPDATE, _UPDATE)
+    """Return the change that gives the agent another version; `back` is to an older one."""
+    kind, names = _to_version(back=back)
     tasks = _tasks(names, window=wanted)
     return _of_agent(spec.name, spec.package, kind, tasks, {"version": version}, author)
 
@@ -120,6 +120,10 @@ def remove_package(
     if deb is not None:
         tasks.append(Task(TaskName.DEB, params=deb))
     return _of_package(package, Kind.REMOVE, (Task(TaskName.CHECK), *tasks), author)
+
+
+def _to_version(*, back: bool) -> tuple[Kind, tuple[TaskName, ...]]:
+    return (Kind.ROLLBACK, _ROLLBACK) if back else (Kind.UPDATE, _UPDATE)
 
 
 def _kind(known: AgentSpec | None, wish: dict[str, Any]) -> Kind:

@@ -37,6 +37,8 @@ NOT_ITS_FAULT: Final = frozenset(
 SHELL_UNDOES: Final = frozenset(
     {TaskName.DEB, TaskName.INSTALL, TaskName.SNAPSHOT, TaskName.MIGRATE}
 )
+UP: Final = frozenset({Phase.RUNNING, Phase.RELOADING})
+COMES_UP_WITHIN: Final = 180.0  # seconds; one that hangs in its start is tried for ever by systemd
 DOWN_PHASES: Final = frozenset({Phase.FAILED, Phase.BACKOFF, Phase.QUARANTINED, Phase.STOPPED})
 
 
@@ -64,9 +66,9 @@ def revert(roster: Roster, change: Change, now: float) -> Step:
             return _look(roster, change, position)
         if task.state in {TaskState.DONE, TaskState.DOING, TaskState.FAILED}:
             return _undo(roster, change, position, now)
-    if not change.released:
+    if change.released_at is None:
         return _release(roster, change, now)
-    return _end(roster, change)
+    return _end(roster, change, now)
 
 
 def _undo(roster: Roster, change: Change, position: int, now: float) -> Step:
@@ -89,8 +91,12 @@ def _undo(roster: Roster, change: Change, position: int, now: float) -> Step:
 
 def _undo_by_shell(roster: Roster, change: Change, position: int) -> Step:
     task = change.tasks[position]
-    if task.state is TaskState.DOING:  # it cannot be called back: its end is waited for
-        return roster, ()
+    if task.state is TaskState.DOING and task.params.get("again"):
+        again = replace(task, params={k: v for k, v in task.params.items() if k != "again"})
+        roster, effects = mark(roster, change, position, again)
+        return roster, (*effects, RunTask(change.id, position))
+    if task.state is TaskState.DOING and task.name is not TaskName.MIGRATE:
+        return roster, ()  # it cannot be called back: its end is waited for
     if not _left_something(task):
         return mark(roster, change, position, marked(task, TaskState.UNDONE, task.message))
     roster, effects = mark(roster, change, position, marked(task, TaskState.UNDOING, task.message))
@@ -143,15 +149,16 @@ def _release(roster: Roster, change: Change, now: float) -> Step:
         if agent.phase in DOWN_PHASES and wanted and agent.package_present:
             roster, more = rosters.step(roster, agent.name, events.Start(), now)
             effects.extend(more)
-    return with_change(roster, replace(change, released=True)), tuple(effects)
+    return with_change(roster, replace(change, released_at=now)), tuple(effects)
 
 
-def _end(roster: Roster, change: Change) -> Step:
+def _end(roster: Roster, change: Change, now: float) -> Step:
     agents = [a for a in _agents(roster, change) if a.name in change.was_up]
     wanted = [a for a in agents if a.spec.desired is Desired.RUNNING and not a.held]
-    if any(a.phase not in {Phase.RUNNING, *DOWN_PHASES} for a in wanted):
+    late = now - (change.released_at or now) >= COMES_UP_WITHIN
+    if not late and any(a.phase not in {*UP, *DOWN_PHASES} for a in wanted):
         return roster, ()
-    down = [a.name for a in wanted if a.phase in DOWN_PHASES]
+    down = [a.name for a in wanted if a.phase not in UP]
     broken = [t for t in change.tasks if t.params.get("undo") == "failed"]
     state = ChangeState.REVERT_FAILED if down or broken else ChangeState.REVERTED
     left = (

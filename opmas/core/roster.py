@@ -157,7 +157,8 @@ def _waits_for(roster: Roster, agent: Agent) -> bool:
     ties = ties_of(roster, agent)
     others = map(roster.agents.get, (*agent.spec.after, *ties.requires, *ties.after))
     return any(
-        o is not None and o.phase is Phase.STARTING and o.reason is not Reason.AUTO_RESTART
+        o is not None
+        and (o.paused or (o.phase is Phase.STARTING and o.reason is not Reason.AUTO_RESTART))
         for o in others
     )
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from opmas.core.agent import Health
+from opmas.core.agent import Health, Phase, Reason
 from opmas.core.evidence import Sighting
 from opmas.core.exits import code_name
 from opmas.core.state import health
@@ -25,9 +25,18 @@ class Figures:
     throttled: int | None = None
     errors: int | None = None
     progress: int | None = None
+    exits_lately: int | None = None  # by itself, in the last hour
 
 
 NO_FIGURES = Figures()
+
+
+FRESH: Final = frozenset({Reason.BOOT, Reason.REQUESTED, Reason.CHANGE, Reason.DEPENDENCY})
+
+
+def is_fresh_start(agent: Agent) -> bool:
+    """Return whether the agent is on its way up and has not failed at it."""
+    return agent.phase is Phase.STARTING and agent.reason in FRESH and not agent.failures
 
 
 def sight(agent: Agent, now: float, figures: Figures = NO_FIGURES) -> Sighting:
@@ -58,4 +67,6 @@ def sight(agent: Agent, now: float, figures: Figures = NO_FIGURES) -> Sighting:
         throttled=figures.throttled,
         errors=figures.errors,
         progress=figures.progress,
+        exits_lately=figures.exits_lately,
+        fresh=is_fresh_start(agent),
     )

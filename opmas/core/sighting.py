@@ -39,6 +39,8 @@ class Sighting:
     throttled: int | None = None  # times that it was slowed down at MemoryHigh=
     errors: int | None = None  # events of severity error that it sent, ever
     progress: int | None = None
+    exits_lately: int | None = None  # by itself, in the last hour; None: nobody knows
+    fresh: bool = False  # on its way up, and it has not failed at that
 
     @property
     def is_up(self) -> bool:
@@ -55,6 +57,7 @@ class Baseline:
     up: bool = True
     health: Health = Health.HEALTHY
     failures: int = 0
+    starting: bool = False  # on its way up, and it had not failed at that
     up_seconds: float = 0.0
     cpu_rate: float | None = None  # CPUs
     memory_bytes: int | None = None
@@ -65,7 +68,8 @@ class Baseline:
     @property
     def failing(self) -> bool:
         """Whether it should have served before the change, and did not."""
-        bad = not self.up or self.health is Health.UNHEALTHY or self.failures > 0
+        down = not self.up and not self.starting
+        bad = down or self.health is Health.UNHEALTHY or self.failures > 0
         return self.existed and self.wanted and bad
 
 
@@ -77,7 +81,7 @@ def baseline(before: Sighting | None, earlier: Sighting | None = None) -> Baseli
     if before is None:
         return Baseline(existed=False, wanted=False, up=False, health=Health.UNKNOWN)
     run = max(before.at - before.since, 0.0) if before.is_up else 0.0
-    errors, restarts, seconds = before.errors or 0, before.restarts, run
+    errors, seconds = before.errors or 0, run
     if earlier is not None and earlier.at < before.at:
         seconds = max(seconds, before.at - earlier.at)
         errors = max(errors - (earlier.errors or 0), 0) if seconds > run else errors
@@ -87,11 +91,12 @@ def baseline(before: Sighting | None, earlier: Sighting | None = None) -> Baseli
         up=before.is_up,
         health=before.health,
         failures=before.failures,
+        starting=before.fresh,
         up_seconds=run,
         cpu_rate=_cpu_rate(before, earlier, run),
         memory_bytes=before.memory_bytes if before.is_up else None,
         errors_per_minute=errors * 60 / seconds,
-        restarts_per_hour=restarts * 3600 / seconds,
+        restarts_per_hour=float(before.exits_lately or 0),
         progress_per_minute=_progress_rate(before, earlier),
     )
 

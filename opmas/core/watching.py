@@ -27,12 +27,16 @@ UP = frozenset({Phase.RUNNING, Phase.RELOADING})
 
 
 def measured(roster: Roster, id_: int, sightings: Mapping[str, Sighting]) -> Roster:
-    """Return the roster with what the change's agents used before anything was done to them."""
+    """Return the roster with what the change's agents used before anything was done to them.
+
+    A change of a configuration is watched already by the time that this is known.
+    """
     change = roster.changes.get(id_)
-    if change is None or change.state is not ChangeState.APPLYING:
+    if change is None or change.state not in {ChangeState.APPLYING, ChangeState.WATCHING}:
         return roster
-    measured_ = {name: begin(baseline(seen), seen) for name, seen in sightings.items()}
-    return with_change(roster, replace(change, watches={**change.watches, **measured_}))
+    known = {name: baseline(seen) for name, seen in sightings.items() if name in change.watches}
+    watches = {n: replace(change.watches[n], baseline=base) for n, base in known.items()}
+    return with_change(roster, replace(change, watches={**change.watches, **watches}))
 
 
 def begin_watch(roster: Roster, change: Change, position: int, now: float) -> Step:

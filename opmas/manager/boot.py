@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,13 @@ from opmas.store.rows import ChangeQuery
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from opmas.manager.clock import Clock
     from opmas.manager.database import Databases
     from opmas.manager.files import AgentFiles
     from opmas.store.database import Database
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,13 @@ class BootMark:
 
 
 def load_saved(
-    databases: Databases, files: AgentFiles, roster: Roster, *, is_new: bool, same_boot: bool
+    databases: Databases,
+    files: AgentFiles,
+    roster: Roster,
+    clock: Clock,
+    *,
+    is_new: bool,
+    same_boot: bool,
 ) -> Saved:
     """Return what the database holds; from the agents' files when it is a new one."""
     if not is_new and databases.current is not None:
@@ -69,7 +80,7 @@ def load_saved(
             r.name: Record(r.config_version, r.revision, r.created_at, r.updated_at) for r in rows
         }
         loaded, stamps = _with_changes(
-            databases.current, _with(roster, agents), same_boot=same_boot
+            databases.current, _with(roster, agents), clock.monotonic(), same_boot=same_boot
         )
         return Saved(loaded, records, stamps)
     found = files.saved_specs()
@@ -85,19 +96,23 @@ def load_saved(
 
 
 def _with_changes(
-    database: Database, roster: Roster, *, same_boot: bool
+    database: Database, roster: Roster, now: float, *, same_boot: bool
 ) -> tuple[Roster, dict[int, Stamps]]:
     """Return the roster with the changes that go on, and the last ones, for who asks of them."""
     active = database.changes(ChangeQuery(active=True, limit=10_000))
     rows = {row.id: row for row in [*database.changes(ChangeQuery(limit=REMEMBERED)), *active]}
     changes = {}
     for id_, row in sorted(rows.items()):
-        change = load_change(row.document)
-        changes[id_] = change if change.is_final else resumed(change, same_boot=same_boot)
+        try:
+            change = load_change(row.document)
+        except (LookupError, TypeError, ValueError):
+            logger.exception("change %d cannot be read: it does not go on", id_)
+            continue
+        changes[id_] = change if change.is_final else resumed(change, now, same_boot=same_boot)
     stamps = {r.id: Stamps(r.created_at, r.updated_at, r.ended_at) for r in rows.values()}
     bad = {key: load_bad(saved) for key, saved in database.bad().items()}
     roster = replace(
-        roster, changes=changes, last_change=max(changes, default=0), bad=bad,
+        roster, changes=changes, last_change=max(rows, default=0), bad=bad,
         holds=database.holds(),
     )  # fmt: skip
     return roster, stamps

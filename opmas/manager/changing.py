@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from opmas.core.events import Measure, RunTask, Tidy
+from opmas.errors import StoreError
 from opmas.manager.admission import Admission
 from opmas.manager.changemethods import ChangeMethods, Proposals
 from opmas.manager.changeviews import ChangeViews
+from opmas.manager.clock import rfc3339
 from opmas.manager.deliveries import Deliveries
 from opmas.manager.hooks import Hooks
 from opmas.manager.jobs import Jobs
@@ -16,6 +19,7 @@ from opmas.manager.lookout import Lookout
 from opmas.manager.packagemethods import PackageMethods
 from opmas.manager.store import Store
 from opmas.manager.tasks import Tasks
+from opmas.store.rows import Query
 
 if TYPE_CHECKING:
     from opmas.core.settings import Settings
@@ -29,6 +33,9 @@ if TYPE_CHECKING:
     from opmas.manager.views import Views
     from opmas.manager.writer import Writer
     from opmas.ports import Units
+
+
+HOUR: Final = timedelta(hours=1)
 
 
 class Changing:
@@ -52,6 +59,7 @@ class Changing:
         self._writer = writer
         self._shelf = shelf
         self._databases = databases
+        self._clock = clock
         self.admission = Admission(shelf)
         self.jobs = Jobs(state, unit_jobs)
         self.jobs.forget(0)  # of no change: nobody waits for their results any more
@@ -60,6 +68,7 @@ class Changing:
             writer, databases, self.jobs, clock, self.admission, shelf.packages
         )
         self.lookout = Lookout(state, writer, shelf.packages, links, clock)
+        self.lookout.exits_lately = self._exits_lately
         self.deliveries = Deliveries(settings.packages, writer, shelf, clock)
         shelf.looked = self.deliveries.look
         self.store = Store(settings.packages, writer, shelf, clock)
@@ -71,6 +80,18 @@ class Changing:
             hooks=Hooks(files, units, unit_jobs),
             admission=self.admission,
         )
+
+    def _exits_lately(self, name: str) -> int | None:
+        """Return how often the agent ended by itself in the last hour; None while nobody knows."""
+        database = self._databases.current
+        if database is None:
+            return None
+        since = rfc3339(self._clock.utc() - HOUR)
+        kind, subject = "opmas.agent.exited", f"agent/{name}"
+        try:
+            return len(database.events(Query(since=since, subject=subject, type=kind, limit=1000)))
+        except StoreError:
+            return None
 
     def carry_out(self, effect: Measure | RunTask | Tidy) -> None:
         """Carry out an effect of the engine."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,8 @@ from opmas.host.pressure import read_pressure
 from opmas.host.space import Space, read_space
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from opmas.core.roster import Roster
     from opmas.core.state import Agent
     from opmas.manager.clock import Clock
@@ -49,6 +52,7 @@ class Lookout:
         self._cgroups = cgroups or Cgroups()
         self._wake = asyncio.Event()
         self._seen: object = None
+        self.exits_lately: Callable[[str], int | None] = lambda _: None
 
     def follow(self) -> None:
         """Look at once when a watched agent is not as it was; called after each turn."""
@@ -74,7 +78,10 @@ class Lookout:
     def measure(self, id_: int) -> None:
         """Read what the agents of a change use before anything is done to them."""
         change = self._writer.roster.changes[id_]
-        seen = self._sightings(change)
+        seen = {
+            name: replace(sighting, exits_lately=self.exits_lately(name))
+            for name, sighting in self._sightings(change).items()
+        }
         self._writer.post_step(lambda roster, _now: (watching.measured(roster, id_, seen), ()))
 
     async def _sleep(self) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,7 @@ from opmas.manager.database import Databases
 from opmas.manager.eventlog import EventLog
 from opmas.manager.files import AgentFiles
 from opmas.manager.host import HostStatus
+from opmas.manager.jobs import copies
 from opmas.manager.link import AgentLinks
 from opmas.manager.methods import Methods, Parts
 from opmas.manager.probes import Probes
@@ -77,11 +79,16 @@ class Manager:
         same_boot = self._mark.is_set()
         is_new = self._databases.open(self._problems)
         empty = Roster(concurrency=self._settings.start.concurrency)
-        saved = load_saved(self._databases, self._files, empty, is_new=is_new, same_boot=same_boot)
+        saved = load_saved(
+            self._databases, self._files, empty, self._clock, is_new=is_new, same_boot=same_boot
+        )
         saver = Saver(self._databases, saved.records, saved.stamps)
-        writer = Writer(saved.roster, saver, self._log, self._problems, self._clock, self._digest)
-        self._writer = writer
         state = Path(self._settings.manager.state_dir)
+        # a new database may not give a number again: a copy of data would be taken for its own
+        last = max(saved.roster.last_change, *copies(state), 0)
+        roster = replace(saved.roster, last_change=last)
+        writer = Writer(roster, saver, self._log, self._problems, self._clock, self._digest)
+        self._writer = writer
         roots = self._settings.manager.packages_path
         self.shelf = Shelf(roots, state / "packages", writer, self._databases, self._problems)
         self.links = AgentLinks(writer, self.shelf.packages)

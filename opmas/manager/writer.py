@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 from opmas.core import engine
 from opmas.core import roster as rosters
-from opmas.core.changes import forget
-from opmas.core.events import Announce, Tick, Turn
+from opmas.core.changes import forget, under_way
+from opmas.core.events import Announce, Tick, Tidy, Turn
 from opmas.errors import StoreError
 from opmas.manager.clock import rfc3339
 from opmas.store.rows import NewEvent
@@ -78,6 +78,7 @@ class Writer:
         self._digest = digest
         self._items: deque[_Item] = deque()
         self._wake = asyncio.Event()
+        self._broken: set[int] = set()  # changes, said once each
         self._watchers: dict[asyncio.Future[None], Callable[[], bool]] = {}
         self.carry_out: Callable[[Iterable[Effect]], None] = lambda _: None
         self.progressed: Callable[[], None] = lambda: None
@@ -161,6 +162,8 @@ class Writer:
             items = [i for i in items if i.answer is None]
             after, effects = self._decide(items, now, advance=False)
             self.saver.postpone(before, after, self._news(effects))
+            # what an unsaved end would delete is needed if that end is not saved in the end
+            effects = [e for e in effects if not isinstance(e, Tidy)]
             stored = []
         else:
             if stored:
@@ -194,7 +197,7 @@ class Writer:
             roster, more = rosters.step(roster, name, Tick(), now)
             effects.extend(more)
         if advance:
-            roster, more = engine.advance(roster, now)
+            roster, more = self._advance(roster, now)
             effects.extend(more)
         roster, more = rosters.tie(roster, now)
         effects.extend(more)
@@ -204,6 +207,20 @@ class Writer:
                 roster, more = rosters.step(roster, name, turn, now)
                 effects.extend(more)
         return roster, effects
+
+    def _advance(self, roster: Roster, now: float) -> rosters.Decision:
+        """Take all changes on; one that breaks stays where it is, and stops none of the others."""
+        effects: list[Effect] = []
+        for change in list(under_way(roster)):
+            try:
+                roster, more = engine.advance_one(roster, change.id, now)
+            except Exception:
+                if change.id not in self._broken:
+                    logger.exception("change %d cannot go on: a fault of the manager", change.id)
+                self._broken.add(change.id)
+                continue
+            effects.extend(more)
+        return roster, tuple(effects)
 
     @staticmethod
     def _take_steps(roster: Roster, items: list[_Item], now: float) -> tuple[Roster, list[Effect]]:

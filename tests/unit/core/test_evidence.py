@@ -35,12 +35,20 @@ UP = Sighting(
     cpu_seconds=180.0,
     memory_bytes=20 * MIB,
     errors=6,
-    restarts=2,
+    restarts=50,
+    exits_lately=2,
     progress=3600,
 )
 
 
 # Before the change.
+
+
+def test_an_agent_on_its_way_up_is_not_failing_yet():
+    starting = replace(UP, phase=Phase.STARTING, reason=Reason.BOOT, fresh=True)
+
+    assert not baseline(starting).failing
+    assert baseline(replace(starting, fresh=False)).failing
 
 
 def test_a_new_agent_has_no_before():
@@ -145,7 +153,7 @@ def test_a_sighting_that_is_older_than_the_last_is_dropped():
 def test_a_watch_goes_on_in_another_boot_and_forgets_what_was():
     web = Watched(replace(BEFORE, up=False), exit_at=0.5).started().lives(20, errors=1).exits()
 
-    watch = rebooted(web.watch)
+    watch = rebooted(web.watch, 1.0)
     up = replace(web.now, at=30.0, since=29.0, phase=Phase.RUNNING, invocation="new", restarts=0)
     watch = take(watch, up)
 
