@@ -41,11 +41,16 @@ class Proposals:
         self._views = views
         self._tasks = tasks
 
-    async def propose(self, change: Change, wanted: Wanted) -> dict[str, Any]:
-        """Return the change's view: planned only when that is what is asked for."""
+    async def propose(
+        self, change: Change, wanted: Wanted, *, hold: bool = False
+    ) -> dict[str, Any]:
+        """Return the change's view: planned only when that is what is asked for.
+
+        With `hold` its package is held from then on.
+        """
         if wanted.dry_run:
             return self._views.view(await self._tasks.preview(change))
-        number = await self.take(change, wanted)
+        number = await self.take(change, wanted, hold=hold)
         await self._writer.wait_until(
             lambda: (
                 self._writer.roster.changes[number].is_final
@@ -60,16 +65,18 @@ class Proposals:
         """Return the view of a change as it is now."""
         return self._views.one(number)
 
-    async def take(self, change: Change, wanted: Wanted) -> int:
+    async def take(self, change: Change, wanted: Wanted, *, hold: bool = False) -> int:
         """Have the change planned, and return its number; the agent must be as expected."""
         numbers: list[int] = []
 
         def step(roster: Roster, _now: float) -> Any:
             self.check_revision(change, wanted.expect)
             check_room(roster, change.subject)
-            roster, effects = engine.propose(roster, change)
+            exact = wanted.expect is not None and change.is_of_agent
+            asked = engine.expecting(roster, change) if exact else change
+            roster, effects = engine.propose(roster, asked)
             numbers.append(roster.last_change)
-            return roster, effects
+            return (held(roster, change.package) if hold else roster), effects
 
         await self._writer.ask(step, wanted.author)
         return numbers[-1]
@@ -118,19 +125,25 @@ class ChangeMethods:
 
     def _is_news(self, id_: int, seen: int) -> bool:
         change = self._writer.roster.changes.get(id_)
-        return change is None or change.is_final or self._views.serial(id_) > seen
+        return change is None or change.is_final or self._views.serial(id_) != seen
 
     async def _undo(self, params: Params) -> dict[str, Any]:
         id_, wanted = read_undo(params)
         view = self._views.one(id_)  # refuses an unknown one
         under_way = self._writer.roster.changes.get(id_)
         if under_way is None or under_way.is_final:
-            return {"change": await self._proposals.propose(self._back(id_, wanted), wanted)}
+            back = self._back(id_, wanted)
+            hold = back.kind is Kind.ROLLBACK and self._is_delivered(back.package)
+            return {"change": await self._proposals.propose(back, wanted, hold=hold)}
         if wanted.dry_run:
             return {"change": view}
-        await self._writer.ask(
-            lambda roster, now: engine.undo(roster, id_, wanted.author, now), wanted.author
-        )
+        hold = under_way.kind is Kind.UPDATE and self._is_delivered(under_way.package)
+
+        def step(roster: Roster, now: float) -> Any:
+            roster, effects = engine.undo(roster, id_, wanted.author, now)
+            return (held(roster, under_way.package) if hold else roster), effects
+
+        await self._writer.ask(step, wanted.author)
         await self._writer.wait_until(
             lambda: (c := self._writer.roster.changes.get(id_)) is None or c.is_final, wanted.wait
         )
@@ -202,15 +215,7 @@ class ChangeMethods:
         """Give the agent an older version, and hold its package there."""
         spec = self._writer.roster.get(request.name).spec
         version = request.version or self._before(spec)
-        view = await self.move(spec, version, request.wanted, back=True)
-        if not request.wanted.dry_run and self._is_delivered(spec.package):
-            self._writer.post_step(  # or the next look at the deliveries would undo it
-                lambda roster, _now: (
-                    replace(roster, holds=roster.holds | {spec.package}),
-                    (),
-                )
-            )
-        return view
+        return await self.move(spec, version, request.wanted, back=True)
 
     async def move(
         self, spec: AgentSpec, version: str, wanted: Wanted, *, back: bool
@@ -225,7 +230,9 @@ class ChangeMethods:
             )
         await self._admission.check(replace(spec, version=version), self._writer.roster)
         change = plan.update(spec, version, author=wanted.author, back=back, wanted=wanted.window)
-        return await self._proposals.propose(change, wanted)
+        # or the next look at the deliveries would undo a rollback
+        hold = back and self._is_delivered(spec.package)
+        return await self._proposals.propose(change, wanted, hold=hold)
 
     def _wanted(self, spec: AgentSpec, version: str) -> str:
         versions = [p.version for p in self._shelf.packages.versions(spec.package)]
@@ -262,3 +269,8 @@ class ChangeMethods:
             p.receipt is not None and p.receipt.delivered_by
             for p in self._shelf.packages.versions(name)
         )
+
+
+def held(roster: Roster, package: str) -> Roster:
+    """Return the roster with the package held: nothing is done with it by itself."""
+    return replace(roster, holds=roster.holds | {package})

@@ -6,8 +6,9 @@ stays as it is.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,7 @@ from opmas.packages.versions import newest, order
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from opmas.core.agent import AgentSpec
     from opmas.core.change import Change
     from opmas.core.changes import Step
     from opmas.core.roster import Roster
@@ -34,6 +36,22 @@ logger = logging.getLogger(__name__)
 
 AUTHOR: Final = "dpkg"
 SUFFIX: Final = ".opmas"
+AGAIN: Final = 3600.0  # seconds until what was refused is tried again
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A version that an agent was given by itself; what came of it may be a refusal."""
+
+    spec: AgentSpec
+    version: str
+    at: float  # seconds since 1970
+
+    def repeats(self, last: _Offer | None) -> bool:
+        """Return whether it would be refused again: nothing is otherwise than a while ago."""
+        if last is None or (last.spec, last.version) != (self.spec, self.version):
+            return False
+        return 0 <= self.at - last.at < AGAIN
 
 
 class Deliveries:
@@ -47,6 +65,7 @@ class Deliveries:
         self._shelf = shelf
         self._clock = clock
         self._tried: set[tuple[str, int]] = set()  # files that were refused, by their change time
+        self._offered: dict[str, _Offer] = {}  # to each agent the last
 
     def look(self) -> None:
         """Plan what follows from the deliveries; called after each look at the packages."""
@@ -55,12 +74,10 @@ class Deliveries:
             self._update()
 
     def _install(self) -> None:
-        for path in sorted(Path(self._settings.delivered_dir).glob(f"*{SUFFIX}")):
+        there = dict(_marks(Path(self._settings.delivered_dir)))
+        self._tried &= there.keys()  # what is gone may come again as it was
+        for mark, path in there.items():
             name, version = parse_name(path)
-            try:
-                mark = (str(path), path.stat().st_mtime_ns)
-            except OSError:  # dpkg has just taken it away
-                continue
             known = {p.version for p in self._shelf.packages.versions(name) if p.receipt}
             if not name or version in known or mark in self._tried:
                 continue
@@ -92,7 +109,10 @@ class Deliveries:
             busy = any(agent.name in c.agents for c in under_way(roster))
             if barred or busy or spec.package in roster.holds:
                 continue
-            self._propose(plan.update(spec, wanted, author=AUTHOR))
+            offer = _Offer(spec, wanted, now)
+            if not offer.repeats(self._offered.get(agent.name)):
+                self._offered[agent.name] = offer
+                self._propose(plan.update(spec, wanted, author=AUTHOR))
 
     def _goes_on(self, name: str) -> bool:
         """Return whether a change of that package installs something already."""
@@ -105,9 +125,17 @@ class Deliveries:
         change = replace(change, automatic=True)
 
         def step(roster: Roster, _now: float) -> Step:
-            return engine.propose(roster, change)
+            held = change.is_of_agent and change.package in roster.holds  # a moment ago
+            return (roster, ()) if held else engine.propose(roster, change)
 
         self._writer.post_step(step)
+
+
+def _marks(directory: Path) -> Iterator[tuple[tuple[str, int], Path]]:
+    """Yield what identifies each bundle in the directory, and its path."""
+    for path in sorted(directory.glob(f"*{SUFFIX}")):
+        with contextlib.suppress(OSError):  # dpkg has just taken it away
+            yield (str(path), path.stat().st_mtime_ns), path
 
 
 def newest_bundle(directory: str, name: str, version: str = "") -> Path | None:

@@ -18,6 +18,7 @@ from opmas.core.job import (
     JOB_FILE,
     PROGRESS_FILE,
     RESULT_FILE,
+    SNAPSHOTS,
     Job,
     Outcome,
     Progress,
@@ -145,3 +146,9 @@ class Jobs:
         except (ValueError, InvalidError) as error:
             logger.warning("%s cannot be read: %s", folder / RESULT_FILE, error)
             return None
+
+
+def copies(state: Path) -> set[int]:
+    """Return of which changes there are copies of data."""
+    found = (state / SNAPSHOTS).glob("[0-9]*")
+    return {int(path.name) for path in found if path.name.isdecimal()}

@@ -134,6 +134,8 @@ class Methods:
                 return agents, ()
             check_room(agents, change.subject)
             agents, effects = engine.propose(agents, change)
+            if put.expect is not None:
+                change = engine.expecting(agents, change)
             number = agents.last_change
             return agents, effects
 

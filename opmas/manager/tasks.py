@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 from opmas.core import engine
 from opmas.core.change import Change, ChangeState, Kind, TaskName, TaskState
 from opmas.core.condition import load_spec
-from opmas.core.job import SNAPSHOTS, Job, JobKind, Outcome
+from opmas.core.job import Job, JobKind, Outcome
 from opmas.core.manifest import Runtime
 from opmas.core.window import Size, size, window
 from opmas.errors import InvalidError, OpmasError, RequestError
 from opmas.manager.deliveries import newest_bundle
-from opmas.packages.versions import release
+from opmas.manager.jobs import copies
+from opmas.packages.versions import order, release
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -97,15 +98,10 @@ class Tasks:
         going = {id_ for id_, change in changes.items() if not change.is_final}
         for id_ in self._jobs.changes() - going:
             self._jobs.forget(id_)
-        copied = self._copied()
+        copied = copies(Path(self._settings.manager.state_dir))
         for id_, change in changes.items():
             if id_ in copied and change.is_final and change.state is not ChangeState.REVERT_FAILED:
                 self._spawn(self._discard(id_, snapshot=True))
-
-    def _copied(self) -> set[int]:
-        """Return of which changes there are copies of data."""
-        folder = Path(self._settings.manager.state_dir) / SNAPSHOTS
-        return {int(path.name) for path in folder.glob("[0-9]*") if path.name.isdecimal()}
 
     async def close(self) -> None:
         """Let go of what is under way: the jobs go on, and are joined by the next manager."""
@@ -136,6 +132,7 @@ class Tasks:
             "message": outcome.message,
             "problems": outcome.problems,
             "result": outcome.result,
+            "undo": effect.undo,
         }
         self._writer.post_step(
             lambda roster, now: engine.task_ended(roster, effect.change, effect.task, told, now)
