@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import selectors
 import socket
 import time
@@ -28,7 +29,15 @@ logger = logging.getLogger(__name__)
 
 HEADERS_TIMEOUT: Final = 8.0  # seconds for the whole head of a request, however it dribbles in
 PRESSED_TIMEOUT: Final = 0.5  # seconds; when half of the threads wait for such heads
+LENGTH: Final = re.compile(r"[0-9]{1,15}[ \t]*")
 TOO_LARGE: Final = (http_errors.LimitRequestLine, http_errors.LimitRequestHeaders)
+
+
+def _check_length(req: Any) -> None:
+    """Refuse a length that Python reads as a number, as `1_0` and `+5`, and a proxy may not."""
+    for name, value in req.headers:
+        if name == "CONTENT-LENGTH" and not LENGTH.fullmatch(value):
+            raise http_errors.InvalidHeader(name, req=req)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
@@ -99,6 +108,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Answer a request whose head was read."""
         self._heads.pop(conn, None)
+        _check_length(req)
         # In WSGI `A_B` and `A-B` are one: a client could set SCRIPT_NAME or shadow a header.
         req.headers = [header for header in req.headers if "_" not in header[0]]
         # Who frames the body is gunicorn's to decide, which refuses what is ambiguous.

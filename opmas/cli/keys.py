@@ -54,7 +54,8 @@ def make_key(session: Session) -> Exit:
         secret.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     key.save(secret, password)
     try:
-        public.write_text(key.public.render(), encoding="ascii")
+        with public.open("x", encoding="ascii") as file:  # not where a link leads to
+            file.write(key.public.render())
     except OSError as error:
         raise RequestError(f"cannot write {public}: {(error.strerror or '').lower()}") from error
     document = {

@@ -146,12 +146,19 @@ def test_a_client_that_never_ends_its_request_is_cut(service):
         connection.close()
 
 
+BOTH_LENGTHS = b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n"
+
+
 @pytest.mark.parametrize(
     ("request_", "status"),
     [
         (b"NONSENSE\r\n\r\n", 400),
         (b"GET /v1/health HTTP/1.1\r\nA b: c\r\n\r\n", 400),
         (b"GET /v1/health HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400),
+        (b"GET /v1/health HTTP/1.1\r\nContent-Length: +5\r\n\r\n12345", 400),
+        (b"GET /v1/health HTTP/1.1\r\nContent-Length: 1_0\r\n\r\n1234567890", 400),
+        (b"GET /v1/health HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n12345", 400),
+        (b"PUT /v1/agents/a HTTP/1.1\r\n" + BOTH_LENGTHS + b"0\r\n\r\n", 400),
         (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\n\r\n", 431),
         (b"GET /v1/health HTTP/1.1\r\nX: " + b"a" * 5000 + b"\r\n\r\n", 431),
         (b"GET /v1/health HTTP/1.1\r\n" + b"X: y\r\n" * 100 + b"\r\n", 431),

@@ -73,6 +73,15 @@ def test_a_key_is_never_overwritten(opmas, key):
     assert key.read_bytes() == first
 
 
+def test_a_link_in_the_place_of_the_public_key_leads_nowhere(opmas, tmp_path):
+    (tmp_path / "new.pub").symlink_to(tmp_path / "elsewhere")
+
+    done = opmas("key", "new", "--output", str(tmp_path / "new.key"))
+
+    assert done.returncode == 6
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_password_comes_from_a_file_or_standard_input(opmas, nap, tmp_path):
     (tmp_path / "password").write_text("moon\n")
     path = str(tmp_path / "release.key")
