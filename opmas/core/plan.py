@@ -30,7 +30,7 @@ _DEB_UPDATE: Final = (
 UNNUMBERED: Final = 0
 
 
-def put(
+def put(  # noqa: PLR0913 -- what a window and a way depend on
     known: AgentSpec | None,
     spec: AgentSpec,
     *,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from opmas.core import engine, plan
 from opmas.core.change import Change, ChangeState, Kind, TaskName, load_change
 from opmas.core.condition import dump_spec, load_spec
+from opmas.core.manifest import Runtime
 from opmas.core.queue import check_room
 from opmas.errors import RequestError, TransitionError, UnknownVersionError
 from opmas.manager.changerequests import (
@@ -18,12 +19,16 @@ from opmas.manager.changerequests import (
     read_undo,
     read_versioned,
 )
-from opmas.packages.versions import is_same, newest, order
+from opmas.manager.deliveries import is_behind
+from opmas.manager.holds import held, held_for
+from opmas.packages.collection import named
+from opmas.packages.versions import newest, order
 from opmas.store.rows import ChangeQuery
 
 if TYPE_CHECKING:
     from opmas.core.agent import AgentSpec
     from opmas.core.roster import Roster
+    from opmas.core.settings import Settings
     from opmas.manager.admission import Admission
     from opmas.manager.changeviews import ChangeViews
     from opmas.manager.database import Databases
@@ -49,6 +54,7 @@ class Proposals:
         With `hold` its package is held from then on.
         """
         if wanted.dry_run:
+            self.check_revision(change, wanted.expect)
             return self._views.view(await self._tasks.preview(change))
         number = await self.take(change, wanted, hold=hold)
         await self._writer.wait_until(
@@ -74,9 +80,11 @@ class Proposals:
             check_room(roster, change.subject)
             exact = wanted.expect is not None and change.is_of_agent
             asked = engine.expecting(roster, change) if exact else change
+            if hold:
+                roster, asked = held_for(roster, asked)
             roster, effects = engine.propose(roster, asked)
             numbers.append(roster.last_change)
-            return (held(roster, change.package) if hold else roster), effects
+            return roster, effects
 
         await self._writer.ask(step, wanted.author)
         return numbers[-1]
@@ -90,15 +98,18 @@ class Proposals:
 class ChangeMethods:
     """The methods `change.*`, `agent.update` and `agent.rollback`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what changes touch
         self,
+        *,
         writer: Writer,
         shelf: Shelf,
         views: ChangeViews,
         proposals: Proposals,
         admission: Admission,
         databases: Databases,
+        settings: Settings,
     ) -> None:
+        self._settings = settings
         self._writer = writer
         self._shelf = shelf
         self._views = views
@@ -132,15 +143,14 @@ class ChangeMethods:
         view = self._views.one(id_)  # refuses an unknown one
         under_way = self._writer.roster.changes.get(id_)
         if under_way is None or under_way.is_final:
-            back = self._back(id_, wanted)
-            hold = back.kind is Kind.ROLLBACK and self._is_delivered(back.package)
-            return {"change": await self._proposals.propose(back, wanted, hold=hold)}
+            back = await self._back(id_, wanted)
+            return {"change": await self._proposals.propose(back, wanted, hold=self._holds(back))}
         if wanted.dry_run:
             return {"change": view}
-        hold = under_way.kind is Kind.UPDATE and self._is_delivered(under_way.package)
 
         def step(roster: Roster, now: float) -> Any:
             roster, effects = engine.undo(roster, id_, wanted.author, now)
+            hold = self._stays_behind(under_way)
             return (held(roster, under_way.package) if hold else roster), effects
 
         await self._writer.ask(step, wanted.author)
@@ -149,7 +159,21 @@ class ChangeMethods:
         )
         return {"change": self._views.one(id_)}
 
-    def _back(self, id_: int, wanted: Wanted) -> Change:
+    def _stays_behind(self, undone: Change) -> bool:
+        """Return whether the agent of a change that is undone would be updated by itself then."""
+        agent = self._writer.roster.agents.get(undone.agents[0]) if undone.is_of_agent else None
+        if agent is None or not {"package", "version"} & undone.wish.keys():
+            return False
+        return self.is_behind(load_spec(undone.before) if undone.before else agent.spec)
+
+    def _holds(self, change: Change) -> bool:
+        """Return whether somebody puts an agent behind what was delivered by the change."""
+        agent = self._writer.roster.agents.get(change.agents[0]) if change.is_of_agent else None
+        if agent is None or not {"package", "version"} & change.wish.keys():
+            return False
+        return self.is_behind(load_spec({**dump_spec(agent.spec), **change.wish}))
+
+    async def _back(self, id_: int, wanted: Wanted) -> Change:
         """Return the change that takes back one that ended, if nothing came after it."""
         change = self._ended(id_)
         if change.state is not ChangeState.COMMITTED:
@@ -157,8 +181,8 @@ class ChangeMethods:
         installed = next((t for t in change.tasks if t.name is TaskName.INSTALL), None)
         if change.kind is Kind.INSTALL and installed is not None and len(change.tasks) == 1:
             version = installed.params["result"]["version"]
-            back = plan.remove_package(change.package, [version], None, author=wanted.author)
-            return replace(back, undo_of=id_)
+            removal = plan.remove_package(change.package, [version], None, author=wanted.author)
+            return replace(removal, undo_of=id_)
         if not change.is_of_agent or change.kind is Kind.REMOVE:
             raise RequestError(
                 f"cannot undo change {id_}, {change.kind} of {change.subject}: use"
@@ -167,9 +191,9 @@ class ChangeMethods:
         (name,) = change.agents
         agent = self._writer.roster.get(name)
         if change.before is None:
-            back = plan.remove(agent.spec, purge=False, author=wanted.author)
-            return replace(back, undo_of=id_)
-        after, before = load_spec(change.after or {}), load_spec(change.before)
+            removal = plan.remove(agent.spec, purge=False, author=wanted.author)
+            return replace(removal, undo_of=id_)
+        after = load_spec(change.after or {})
         moved = [
             key
             for key in change.wish
@@ -181,14 +205,18 @@ class ChangeMethods:
                 f' "{name}" was changed again since: see `opmas change list --agent {name}`'
             )
         wish = {key: change.before[key] for key in change.wish if key != "desired"}
-        if set(wish) == {"version"} and before.package == agent.spec.package:
-            back = plan.update(agent.spec, before.version, author=wanted.author, back=True)
-        else:
-            spec = load_spec({**dump_spec(agent.spec), **wish})
-            found = plan.put(agent.spec, spec, author=wanted.author, lives=True)
-            if found is None:
-                raise RequestError(f"cannot undo change {id_}: the agent is as it was before")
-            back = found
+        spec = load_spec({**dump_spec(agent.spec), **wish})
+        package = await self._admission.check(spec, self._writer.roster)
+        back = plan.put(
+            agent.spec,
+            spec,
+            author=wanted.author,
+            lives=package.manifest.runtime is Runtime.PYTHON,
+            factor=self._settings.changes.watch,
+            back=self._shelf.packages.is_back(agent.spec, spec),
+        )
+        if back is None:
+            raise RequestError(f"cannot undo change {id_}: the agent is as it was before")
         return replace(back, undo_of=id_)
 
     def _ended(self, id_: int) -> Change:
@@ -205,7 +233,7 @@ class ChangeMethods:
         request = read_versioned(params, window=True, expect=True)
         spec = self._writer.roster.get(request.name).spec
         version = self._wanted(spec, request.version)
-        return {"change": await self.move(spec, version, request.wanted, back=False)}
+        return {"change": await self.move(spec, version, request.wanted)}
 
     async def _rollback(self, params: Params) -> dict[str, Any]:
         request = read_versioned(params, window=True, expect=True)
@@ -215,11 +243,9 @@ class ChangeMethods:
         """Give the agent an older version, and hold its package there."""
         spec = self._writer.roster.get(request.name).spec
         version = request.version or self._before(spec)
-        return await self.move(spec, version, request.wanted, back=True)
+        return await self.move(spec, version, request.wanted)
 
-    async def move(
-        self, spec: AgentSpec, version: str, wanted: Wanted, *, back: bool
-    ) -> dict[str, Any]:
+    async def move(self, spec: AgentSpec, version: str, wanted: Wanted) -> dict[str, Any]:
         """Give the agent that version, which is on the host, and return the change's view."""
         package = self._shelf.get(spec.package, version)
         current = self._shelf.packages.of(spec)
@@ -228,20 +254,26 @@ class ChangeMethods:
                 f'cannot give agent "{spec.name}" version {version} of package "{spec.package}":'
                 " it has it already"
             )
-        await self._admission.check(replace(spec, version=version), self._writer.roster)
-        change = plan.update(spec, version, author=wanted.author, back=back, wanted=wanted.window)
-        # or the next look at the deliveries would undo a rollback
-        hold = back and self._is_delivered(spec.package)
-        return await self._proposals.propose(change, wanted, hold=hold)
+        after = replace(spec, version=named(package))
+        await self._admission.check(after, self._writer.roster)
+        back = self._shelf.packages.is_back(spec, after)
+        change = plan.update(
+            spec, after.version, author=wanted.author, back=back, wanted=wanted.window
+        )
+        return await self._proposals.propose(change, wanted, hold=self.is_behind(after))
 
     def _wanted(self, spec: AgentSpec, version: str) -> str:
-        versions = [p.version for p in self._shelf.packages.versions(spec.package)]
         if version:
-            return next((v for v in versions if is_same(v, version)), version)
-        found = newest(versions)
+            return version
+        found = newest(p.version for p in self._shelf.packages.versions(spec.package))
         if not found:
             self._shelf.get(spec.package)  # says that there is no such package
         return found
+
+    def is_behind(self, spec: AgentSpec) -> bool:
+        """Return whether an agent that is so would be updated by itself."""
+        directory = self._settings.packages.delivered_dir
+        return is_behind(directory, self._shelf.packages, spec)
 
     def _before(self, spec: AgentSpec) -> str:
         """Return the version that the agent had before this one, if it is still there."""
@@ -263,14 +295,3 @@ class ChangeMethods:
                 f' "{spec.package}"'
             )
         return newest(older)
-
-    def _is_delivered(self, name: str) -> bool:
-        return any(
-            p.receipt is not None and p.receipt.delivered_by
-            for p in self._shelf.packages.versions(name)
-        )
-
-
-def held(roster: Roster, package: str) -> Roster:
-    """Return the roster with the package held: nothing is done with it by itself."""
-    return replace(roster, holds=roster.holds | {package})

@@ -107,7 +107,13 @@ class Changing:
         """Return the methods of the control socket that are about changes and packages."""
         proposals = Proposals(self._writer, self.views, self.tasks)
         changes = ChangeMethods(
-            self._writer, self._shelf, self.views, proposals, self.admission, self._databases
+            writer=self._writer,
+            shelf=self._shelf,
+            views=self.views,
+            proposals=proposals,
+            admission=self.admission,
+            databases=self._databases,
+            settings=self._settings,
         )
         packages = PackageMethods(
             settings=self._settings.packages,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from opmas.manager.clock import Clock
     from opmas.manager.shelf import Shelf
     from opmas.manager.writer import Writer
+    from opmas.packages.collection import Packages
 
 logger = logging.getLogger(__name__)
 
@@ -95,14 +96,14 @@ class Deliveries:
     def _update(self) -> None:
         roster = self._writer.roster
         now = self._clock.utc().timestamp()
+        offers: dict[str, str] = {}
         for agent in roster.agents.values():
             spec = agent.spec
-            delivered = [
-                p.version
-                for p in self._shelf.packages.versions(spec.package)
-                if p.receipt is not None and p.receipt.delivered_by
-            ]
-            wanted = newest(delivered)
+            if spec.package not in offers:
+                offers[spec.package] = delivered(
+                    self._settings.delivered_dir, self._shelf.packages, spec.package
+                )
+            wanted = offers[spec.package]
             if not wanted or not spec.version or order(wanted) <= order(spec.version):
                 continue
             barred = is_barred(roster.bad.get(key(spec.package, wanted)), now)
@@ -136,6 +137,22 @@ def _marks(directory: Path) -> Iterator[tuple[tuple[str, int], Path]]:
     for path in sorted(directory.glob(f"*{SUFFIX}")):
         with contextlib.suppress(OSError):  # dpkg has just taken it away
             yield (str(path), path.stat().st_mtime_ns), path
+
+
+def delivered(directory: str, packages: Packages, name: str) -> str:
+    """Return the newest version of the package that was delivered and not taken back since."""
+    there = {version for _, version in bundles(directory, name)}
+    return newest(
+        p.version
+        for p in packages.versions(name)
+        if p.receipt is not None and p.receipt.delivered_by and p.version in there
+    )
+
+
+def is_behind(directory: str, packages: Packages, spec: AgentSpec) -> bool:
+    """Return whether an agent that is so would be updated to what was delivered."""
+    offered = delivered(directory, packages, spec.package)
+    return bool(offered and spec.version) and order(offered) > order(packages.version_of(spec))
 
 
 def newest_bundle(directory: str, name: str, version: str = "") -> Path | None:

@@ -16,6 +16,8 @@ from opmas.core.secret import with_secrets
 from opmas.core.state import Pending, health
 from opmas.errors import InUseError, UnknownAgentError
 from opmas.manager import requests
+from opmas.manager.deliveries import is_behind
+from opmas.manager.holds import held_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from opmas.manager.clock import Clock
     from opmas.manager.eventlog import EventLog
     from opmas.manager.host import HostStatus
+    from opmas.manager.requests import Put
     from opmas.manager.shelf import Shelf
     from opmas.manager.views import Views
     from opmas.manager.writer import Writer
@@ -115,9 +118,11 @@ class Methods:
 
         def draft(agents: Roster) -> Change | None:
             held = agents.agents.get(spec.name)
+            packages = self._parts.shelf.packages
             return plan.put(
                 None if held is None else held.spec,
                 spec,
+                back=held is not None and packages.is_back(held.spec, spec),
                 author=put.author,
                 lives=lives,
                 factor=self._parts.settings.changes.watch,
@@ -133,9 +138,8 @@ class Methods:
             if change is None:
                 return agents, ()
             check_room(agents, change.subject)
+            agents, change = self._as_asked(agents, change, put)
             agents, effects = engine.propose(agents, change)
-            if put.expect is not None:
-                change = engine.expecting(agents, change)
             number = agents.last_change
             return agents, effects
 
@@ -150,6 +154,16 @@ class Methods:
         if spec.name not in self._writer.roster.agents:  # it was removed meanwhile, or is queued
             return {"name": spec.name, "change": number}
         return {**await self._settled(spec.name, put.wait), "change": number or None}
+
+    def _as_asked(self, agents: Roster, change: Change, put: Put) -> tuple[Roster, Change]:
+        """Return the change that is refused if the agent is another by then, and its hold."""
+        if put.expect is not None:
+            change = engine.expecting(agents, change)
+        wanted = replace(put.spec, version=change.wish.get("version", ""))
+        directory = self._parts.settings.packages.delivered_dir
+        if is_behind(directory, self._parts.shelf.packages, wanted):
+            return held_for(agents, change)
+        return agents, change
 
     def _is_begun(self, number: int) -> bool:
         change = self._writer.roster.changes.get(number)
@@ -193,6 +207,7 @@ class Methods:
                 tuple(f"{n}: requires it: remove it first" for n in dependents),
             )
         if action.dry_run:
+            self._writer.saver.check_revision(action.name, action.expect)
             change = await self._parts.preview(change)
             return {"removed": "", "change": self._parts.changes.view(change)}
         number = 0

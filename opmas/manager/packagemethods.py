@@ -18,7 +18,8 @@ from opmas.manager.changerequests import (
     read_versioned,
 )
 from opmas.manager.deliveries import bundles, newest_bundle, parse_name
-from opmas.packages.versions import is_same, newest, order
+from opmas.packages.collection import named
+from opmas.packages.versions import is_same, newest, normal, order
 
 if TYPE_CHECKING:
     from opmas.core.agent import AgentSpec
@@ -159,9 +160,10 @@ class PackageMethods:
         installed = [p.version for p in self._shelf.packages.versions(name)]
         offered = self._offered(name, request.version)
         version = request.version or newest([*installed, *offered])
+        found = self._shelf.packages.find(name, version)
         views = []
         follows: tuple[int, ...] = ()
-        if not any(is_same(version, each) for each in installed):
+        if found is None:
             if version not in offered:
                 there = ", ".join(sorted({*installed, *offered}, key=order)) or "none"
                 raise UnknownVersionError(
@@ -173,11 +175,17 @@ class PackageMethods:
             follows = (view["id"],) if view["id"] else ()
         for agent in self._agents(name):
             spec = self._writer.roster.get(agent).spec
+            after = replace(spec, version=_spelled(version) if found is None else named(found))
             if self._runs(spec, version):
                 continue
-            change = plan.update(spec, version, author=wanted.author, wanted=wanted.window)
+            back = self._shelf.packages.is_back(spec, after)
+            change = plan.update(
+                spec, after.version, author=wanted.author, back=back, wanted=wanted.window
+            )
             change = replace(change, follows=follows)
-            views.append(await self._proposals.propose(change, replace(wanted, wait=0.0)))
+            hold = self._changes.is_behind(after)
+            later = replace(wanted, wait=0.0)
+            views.append(await self._proposals.propose(change, later, hold=hold))
         return await self._ended(views, wanted.wait)
 
     async def _ended(self, views: list[dict[str, Any]], wait: float) -> list[dict[str, Any]]:
@@ -272,8 +280,16 @@ class PackageMethods:
 
     def _runs(self, spec: AgentSpec, version: str) -> bool:
         found = self._shelf.packages.of(spec)
-        return found is not None and is_same(found.version, version)
+        return found is not None and found is self._shelf.packages.find(spec.package, version)
 
     def _agents(self, package: str) -> list[str]:
         agents = self._writer.roster.agents.values()
         return sorted(a.name for a in agents if a.spec.package == package)
+
+
+def _spelled(version: str) -> str:
+    """Return the version as its directory will be named."""
+    try:
+        return normal(version)
+    except InvalidError:  # refused when it is installed
+        return version

@@ -20,6 +20,7 @@ from opmas.core.manifest import Runtime
 from opmas.core.window import Size, size, window
 from opmas.errors import InvalidError, OpmasError, RequestError
 from opmas.manager.deliveries import newest_bundle
+from opmas.manager.holds import let_go
 from opmas.manager.jobs import copies
 from opmas.packages.versions import order, release
 
@@ -90,6 +91,8 @@ class Tasks:
         tasks = () if found is None else found.tasks
         unbegun = {TaskState.TODO, TaskState.SKIPPED}
         copied = any(t.name is TaskName.SNAPSHOT and t.state not in unbegun for t in tasks)
+        if any(task.params.get("holds") for task in tasks):
+            self._writer.post_step(lambda roster, _now: (let_go(roster, change), ()))
         self._spawn(self._discard(change, snapshot=copied))
 
     def sweep(self) -> None:
@@ -245,14 +248,15 @@ class Tasks:
 
     def _migration(self, change: Change, after: AgentSpec) -> Package | None:
         """Return the version whose migration is to be run: the newer one of the two."""
-        if change.before is None:
-            package = self._shelf.packages.of(after)
-        else:
+        packages = self._shelf.packages
+        newer = after
+        if change.before is not None:
             before = load_spec(change.before)
-            if before.package != after.package or before.version == after.version:
+            was, will = packages.version_of(before), packages.version_of(after)
+            if before.package != after.package or was == will:
                 return None
-            newer = before if change.kind is Kind.ROLLBACK else after
-            package = self._shelf.packages.of(newer)
+            newer = max((before, after), key=lambda spec: order(packages.version_of(spec)))
+        package = packages.of(newer)
         return package if package is not None and package.manifest.hooks.migrate else None
 
     async def _rehearse(self, change: Change, effect: RunTask) -> Outcome:

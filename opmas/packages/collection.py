@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opmas.packages.versions import is_same, newest, order
+from opmas.errors import InvalidError
+from opmas.packages.versions import is_same, newest, normal, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,15 +55,35 @@ class Packages:
         return self.find(spec.package, spec.version)
 
     def find(self, name: str, version: str = "") -> Package | None:
-        """Return that version; without one the host's own, else the newest installed one."""
+        """Return that version; without one the host's own, else the newest installed one.
+
+        1.0 and 1.0.0 are one version to PEP 440, and two directories: the spelling decides first.
+        Whoever names a version means an installed one; the host's own is run by naming none.
+        """
         own = self._own.get(name)
         installed = self._installed.get(name, {})
         if not version:
             return own or installed.get(newest(installed))
-        if own is not None and is_same(own.version, version):
+        found = installed.get(version) or installed.get(_normal(version))
+        if found is not None:
+            return found
+        if own is not None and own.version == version:
             return own
-        found = next((v for v in installed if is_same(v, version)), None)
-        return None if found is None else installed[found]
+        same = (p for v, p in installed.items() if is_same(v, version))
+        otherwise = own if own is not None and is_same(own.version, version) else None
+        return next(same, otherwise)
+
+    def is_back(self, before: AgentSpec, after: AgentSpec) -> bool:
+        """Return whether it is an older version of the same package, which is on the host."""
+        was, will = self.version_of(before), self.version_of(after)
+        if before.package != after.package or not was or not will:
+            return False
+        return bool(order(will) < order(was))
+
+    def version_of(self, spec: AgentSpec) -> str:
+        """Return which version the agent runs, or is to run when that is not on the host."""
+        found = self.of(spec)
+        return spec.version if found is None else found.version
 
     def own(self, name: str) -> Package | None:
         """Return the host's own version, or None."""
@@ -77,3 +98,15 @@ class Packages:
     def all(self) -> list[Package]:
         """Return every version of every package."""
         return [package for name in self for package in self.versions(name)]
+
+
+def named(package: Package) -> str:
+    """Return what an agent names to run the package: nothing for the host's own version."""
+    return "" if package.receipt is None else package.version
+
+
+def _normal(version: str) -> str:
+    try:
+        return normal(version)
+    except InvalidError:  # a version of somebody's own directory
+        return version

@@ -1,0 +1,165 @@
+"""Changes in the order of versions, beside each other, and what is left of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from opmas.core.job import JobKind, Outcome
+from tests.integration.manager import stock
+from tests.integration.manager.place import Place
+from tests.integration.manager.stories import MIGRATES, delivers, runs, runs_delivered
+from tests.loop import in_loop
+
+
+@pytest.fixture
+def place(tmp_path) -> Place:
+    return Place(tmp_path, changes={"watch": 0})
+
+
+async def change(place: Place, method: str, **params: Any) -> dict[str, Any]:
+    """Ask for a change, and return its view when it has ended."""
+    answer = await place.call(method, wait=10, author="op", **params)
+    found: dict[str, Any] = answer["change"]
+    return found
+
+
+@in_loop
+async def test_data_is_migrated_whichever_way_the_version_changes(place):
+    async with place:
+        await runs("1.0.0", "2.0.0", data="one\n", **MIGRATES)(place)
+
+        up = await change(place, "agent.update", name="web", version="2.0.0")
+        down = await change(place, "agent.rollback", name="web", version="1.0.0")
+        undone = await change(place, "change.undo", id=down["id"])
+        by_name = await change(place, "agent.update", name="web", version="1.0.0")
+        await place.call("agent.put", name="web", package="snore", version="2.0.0", wait=10)
+        await place.call("agent.put", name="web", package="snore", version="1.0.0", wait=10)
+
+        kinds = [each["kind"] for each in (up, down, undone, by_name)]
+        assert kinds == ["update", "rollback", "update", "rollback"]
+        assert place.migrations.runs == ["1.0.0->2.0.0", "2.0.0->1.0.0"] * 3
+
+
+@in_loop
+async def test_an_agent_of_the_hosts_own_version_names_none(place):
+    async with place:
+        stock.install(place.packages, "2.0.0", name="nap")
+        await place.call("package.scan")
+        await place.create("web")
+
+        await change(place, "agent.update", name="web", version="2.0.0")
+        await change(place, "agent.rollback", name="web", version="1.0.0")
+        manifest = place.add_package("nap") / "agent.yaml"
+        manifest.write_text(manifest.read_text().replace("1.0.0", "1.1.0"))
+        await place.call("package.scan")
+
+        view = await place.show()
+        assert (view["version"], view["package_version"]) == (None, "1.1.0")
+
+
+@in_loop
+async def test_two_spellings_of_a_version_are_two_versions(place):
+    async with place:
+        await runs("1.0", "1.0.0")(place)
+
+        found = await change(place, "agent.update", name="web", version="1.0.0")
+
+        assert found["state"] == "committed"
+        assert (await place.show())["version"] == "1.0.0"
+
+
+@in_loop
+async def test_a_version_is_asked_for_in_any_spelling(place):
+    async with place:
+        await runs("1.0.0", "2.0.0rc1")(place)
+
+        await change(place, "agent.update", name="web", version="2.0.0-RC1")
+        updated = (await place.show())["version"]
+        await place.call("package.update", name="snore", version="v1.0.0", wait=10)
+
+        assert updated == "2.0.0rc1"
+        assert (await place.show())["version"] == "1.0.0"
+
+
+def held(place: Place) -> bool:
+    return "snore" in place.manager.writer.roster.holds
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("agent.update", {"name": "web"}),
+        ("agent.put", {"name": "web", "package": "snore"}),
+        ("package.update", {"name": "snore"}),
+    ],
+)
+@in_loop
+async def test_whoever_puts_an_agent_behind_what_was_delivered_holds_it_there(
+    place, method, params
+):
+    async with place:
+        await runs_delivered(place)
+        await deliver(place, "2.0.0")
+
+        await place.call(method, version="1.0.0", wait=10, **params)
+        await place.manager.upkeep._round()
+        await at_rest(place)
+
+        assert (await place.show())["version"] == "1.0.0"
+        assert held(place)
+
+
+@in_loop
+async def test_a_way_back_to_what_is_delivered_now_holds_nothing(place):
+    async with place:
+        await runs_delivered(place)
+        await deliver(place, "1.0.0")
+        stock.install(place.packages, "2.0.0")
+        await place.call("package.scan")
+        await change(place, "agent.update", name="web", version="2.0.0")
+
+        await change(place, "agent.rollback", name="web", version="1.0.0")
+
+        assert not held(place)
+
+
+@in_loop
+async def test_a_step_back_that_is_refused_holds_nothing(place):
+    async with place:
+        await runs_delivered(place)
+        await deliver(place, "2.0.0")
+        place.worker.told[JobKind.REHEARSE] = lambda _job: Outcome(
+            ok=False, code="invalid-value", message="its files are not what was installed"
+        )
+
+        found = await change(place, "agent.rollback", name="web")
+        await place.until(lambda: not held(place), "it is let go")
+
+        assert found["state"] == "refused"
+
+
+@in_loop
+async def test_a_withdrawn_version_is_not_given_to_agents_again(place):
+    async with place:
+        await runs_delivered(place)
+        await deliver(place, "2.0.0")
+        (place.delivered / "snore-2.0.0.opmas").unlink()  # a downgraded .deb
+
+        await change(place, "agent.update", name="web", version="1.0.0")
+        await place.manager.upkeep._round()
+        await at_rest(place)
+
+        assert (await place.show())["version"] == "1.0.0"
+        assert not held(place)
+
+
+async def deliver(place: Place, version: str) -> None:
+    await delivers(version)(place)
+    await at_rest(place)
+
+
+async def at_rest(place: Place) -> None:
+    writer = place.manager.writer
+    await place.until(lambda: all(c.is_final for c in writer.roster.changes.values()), "rest")
