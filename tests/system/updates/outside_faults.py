@@ -46,15 +46,17 @@ class OutsideFault:
     keys: Mapping[str, Any] = field(default_factory=dict)
     fault: str = ""
     disk: str = ""
-    fails: bool = False  # the agent fails before the update, too
+    is_before: bool = False  # it strikes before the update
 
 
-def trouble(name: str, words: str, reason: str, strike: str, mend: str, **keys: Any) -> Any:
+def trouble(
+    name: str, words: str, reason: str, strike: str = "true", mend: str = "true", **more: Any
+) -> OutsideFault:
     """Return a fault of which the agent says `stuck`, which is no code for what is outside."""
     file = f"{PLACE}/{name}"
     return OutsideFault(
         name, words, (reason,), f"touch {file}; {strike}", f"rm {file}; {mend}",
-        {"trouble": file, "code": "stuck"}, keys,
+        {"trouble": file, "code": "stuck"}, **more,
     )  # fmt: skip
 
 
@@ -81,18 +83,19 @@ FAULTS: Final = (
         "slow-stop", "the old version does not end, and is killed", ("well",),
         fault="IgnoresSigterm",
     ),
-    OutsideFault(
-        "failed-before", "the agent failed before", ("was-failing-before",),
-        config={"needs": f"{PLACE}/never"}, fails=True,
+    trouble(
+        "failed-before", "it was unhealthy before", "was-failing-before",
+        is_before=True,
     ),
     OutsideFault("sibling", "another agent of the package failed before", ("well",)),
     trouble(
         "dependency", "an agent that it wants is down, and it says so", "dependency-down",
-        "opmas agent stop peer", "opmas agent start peer", wants=["peer"],
+        "opmas agent stop peer", "opmas agent start peer",
+        keys={"wants": ["peer"]},
     ),
     OutsideFault(
-        "required", "an agent that it requires is stopped", ("dependency-down", "not-running"),
-        "opmas agent stop base", "opmas agent start base", keys={"requires": ["base"]},
+        "required", "an agent that it requires is stopped", ("dependency-down", "well"),
+        "systemctl stop opmas-agent@base", "opmas agent start base", keys={"requires": ["base"]},
     ),
     OutsideFault(
         "stopped", "an admin stops it", ("stopped-by-admin", "not-running"),
@@ -103,7 +106,7 @@ FAULTS: Final = (
     ),
 )  # fmt: skip
 OVERLOADED: Final = trouble(
-    "overloaded", "the host is overloaded, and it is late", "host-overloaded", "true", "true"
+    "overloaded", "the host is overloaded, and it is late", "host-overloaded"
 )
 
 
@@ -130,24 +133,24 @@ def update(ground: Ground, fault: OutsideFault) -> dict[str, Any]:
     if name == "sibling":
         ground.declare("failed-sibling", name, config={"needs": f"{PLACE}/never"})
         ground.failing("failed-sibling")
-    if fault.fails:
-        ground.failing(name)
-    else:
-        ground.counts(name, WARM)
+    if fault.is_before:
+        ground.host.run("sh", "-c", fault.strike)
+    ground.counts(name, WARM)
     ground.supply(name, NEXT, **fault.keys)
     change = ground.update(name, window=WINDOW)
-    _watched(ground, change, name)
-    ground.host.run("sh", "-c", fault.strike)
+    if not fault.is_before:
+        _watched(ground, change, name)
+        ground.host.run("sh", "-c", fault.strike)
     change = ground.ended(change)
     ground.host.run("sh", "-c", fault.mend)
     return change
 
 
 def _watched(ground: Ground, change: dict[str, Any], name: str) -> None:
-    """Wait until the new version is watched, and up if it can be."""
+    """Wait until the new version is watched, and up."""
 
     def look() -> bool:
         state = ground.call("change.show", id=change["id"])["state"]
-        return bool(state == "watching" and ground.show(name)["phase"] in {"running", "backoff"})
+        return bool(state == "watching" and ground.show(name)["phase"] == "running")
 
     wait_for(look, 60, f"{name} is watched", DELAY)
