@@ -85,6 +85,9 @@ def _undo(roster: Roster, change: Change, position: int, now: float) -> Step:
                 effects = (*effects, *more)
     elif task.name is TaskName.SWITCH and task.state is TaskState.DONE:
         roster, effects = _switch_back(roster, change, now)
+    elif task.name is TaskName.UNINSTALL and task.state is TaskState.DONE:
+        gone = f"{task.params.get('name')} {task.params.get('version')} is deleted"
+        task = marked(task, task.state, gone, undo="failed")
     roster, news = mark(roster, change, position, marked(task, state, task.message))
     return roster, (*news, *effects)
 

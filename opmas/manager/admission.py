@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from opmas.core.change import Kind
+from opmas.core.changes import under_way
 from opmas.core.needs import missing_grants, needs_of
 from opmas.core.neighbours import check_neighbours, dependents
-from opmas.errors import GrantError, InvalidError
+from opmas.errors import GrantError, InvalidError, RequestError
 from opmas.manager.files import merged_config
 from opmas.packages.versions import satisfies
 from opmas.version import VERSION
@@ -31,6 +33,7 @@ class Admission:
     async def check(self, spec: AgentSpec, roster: Roster) -> Package:
         """Return the agent's package, or raise `RequestError` that says what is against it."""
         package = self._shelf.get(spec.package, spec.version)
+        check_there_to_stay(spec, roster)
         check_grants(spec, package)
         check_version(package)
         self.check_neighbours(spec, roster)
@@ -58,6 +61,18 @@ class Admission:
         if problems:
             raise InvalidError(
                 f'cannot use the configuration of agent "{spec.name}": {problems[0]}', problems
+            )
+
+
+def check_there_to_stay(spec: AgentSpec, roster: Roster) -> None:
+    """Refuse a version that a change is about to delete."""
+    for change in under_way(roster):
+        going = {task.params.get("version") for task in change.tasks}
+        of_it = change.kind is Kind.REMOVE and change.package == spec.package
+        if of_it and spec.version in going:
+            raise RequestError(
+                f'cannot run package "{spec.package}" {spec.version}: change {change.id}'
+                " removes it"
             )
 
 

@@ -71,6 +71,10 @@ class Proposals:
         """Return the view of a change as it is now."""
         return self._views.one(number)
 
+    def sketch(self, change: Change) -> dict[str, Any]:
+        """Return the view of a change that cannot be checked yet: what it needs is not here."""
+        return self._views.view(engine.previewed(self._writer.roster, change, {}))
+
     async def take(self, change: Change, wanted: Wanted, *, hold: bool = False) -> int:
         """Have the change planned, and return its number; the agent must be as expected."""
         numbers: list[int] = []

@@ -15,6 +15,7 @@ from opmas.core.queue import check_room
 from opmas.core.secret import with_secrets
 from opmas.core.state import Pending, health
 from opmas.errors import InUseError, UnknownAgentError
+from opmas.manager.admission import check_there_to_stay
 from opmas.manager import requests
 from opmas.manager.deliveries import is_behind
 from opmas.manager.holds import held_for
@@ -131,6 +132,7 @@ class Methods:
 
         def step(agents: Roster, now: float) -> Decision:
             nonlocal number
+            check_there_to_stay(spec, agents)
             self._writer.saver.check_revision(spec.name, put.expect)
             # refuses what cannot be, such as an agent that exists: it is not carried out
             roster.put(agents, spec, now, create_only=put.create_only)

@@ -165,7 +165,8 @@ class PackageMethods:
         follows: tuple[int, ...] = ()
         if found is None:
             if version not in offered:
-                there = ", ".join(sorted({*installed, *offered}, key=order)) or "none"
+                known = {*installed, *self._offered(name, "")}
+                there = ", ".join(sorted(known, key=order)) or "none"
                 raise UnknownVersionError(
                     f'cannot find version {version} of package "{name}": there is {there}'
                 )
@@ -183,6 +184,9 @@ class PackageMethods:
                 spec, after.version, author=wanted.author, back=back, wanted=wanted.window
             )
             change = replace(change, follows=follows)
+            if wanted.dry_run and found is None:
+                views.append(self._proposals.sketch(change))
+                continue
             hold = self._changes.is_behind(after)
             later = replace(wanted, wait=0.0)
             views.append(await self._proposals.propose(change, later, hold=hold))

@@ -190,7 +190,6 @@ class Tasks:
             if agent is None:
                 continue
             spec = load_spec(change.after) if change.after is not None else agent.spec
-            self._check_there_to_stay(change, spec)
             package = await self._admission.check(spec, self._writer.roster)
             before = self._before(change, agent.spec)
             migrates = migrates or self._migration(change, spec) is not None
@@ -230,17 +229,6 @@ class Tasks:
                     f'cannot remove package "{change.package}" {wants}: change {other.id} wants it'
                 )
         return DONE
-
-    def _check_there_to_stay(self, change: Change, spec: AgentSpec) -> None:
-        for other in self._writer.roster.changes.values():
-            if other.is_final or other.kind is not Kind.REMOVE or other.package != spec.package:
-                continue
-            going = {t.params.get("version") for t in other.tasks}
-            if other.id != change.id and spec.version in going:
-                raise RequestError(
-                    f'cannot run package "{spec.package}" {spec.version}: change {other.id}'
-                    " removes it"
-                )
 
     def _before(self, change: Change, current: AgentSpec) -> Package | None:
         spec = current if change.before is None else load_spec(change.before)
@@ -287,7 +275,7 @@ class Tasks:
             params = self._delivered(change)
         if params is None:
             return self._unpacked_by_dpkg(change.package)
-        given = {k: params.get(k) for k in ("path", "name", "version", "delivered_by")}
+        given = {k: params.get(k) or None for k in ("path", "name", "version", "delivered_by")}
         outcome = await self._job(effect, JobKind.INSTALL, given)
         await self._shelf.rescan()
         return outcome
