@@ -12,11 +12,10 @@ from opmas.core.explain import explain
 from opmas.core.fields import nearest
 from opmas.core.manifest import Runtime
 from opmas.core.queue import check_room
-from opmas.core.secret import with_secrets
 from opmas.core.state import Pending, health
 from opmas.errors import InUseError, UnknownAgentError
-from opmas.manager.admission import check_there_to_stay
 from opmas.manager import requests
+from opmas.manager.admission import check_there_to_stay
 from opmas.manager.deliveries import is_behind
 from opmas.manager.holds import held_for
 
@@ -110,7 +109,7 @@ class Methods:
         spec = replace(
             put.spec,
             version=self._version(put.spec, known, package),
-            config=self._config(put.spec, known, package),
+            config=self._config(put.spec, known),
             after=put.spec.after or package.manifest.after,
         )
         await self._parts.admission.check(spec, self._writer.roster)
@@ -132,8 +131,8 @@ class Methods:
 
         def step(agents: Roster, now: float) -> Decision:
             nonlocal number
-            check_there_to_stay(spec, agents)
             self._writer.saver.check_revision(spec.name, put.expect)
+            check_there_to_stay(spec, agents)
             # refuses what cannot be, such as an agent that exists: it is not carried out
             roster.put(agents, spec, now, create_only=put.create_only)
             change = draft(agents)
@@ -179,12 +178,11 @@ class Methods:
             return known.spec.version or package.version
         return package.version
 
-    @staticmethod
-    def _config(spec: AgentSpec, known: Agent | None, package: Package) -> dict[str, Any]:
+    def _config(self, spec: AgentSpec, known: Agent | None) -> dict[str, Any]:
         """Return the configuration with the secrets that it had; another package gets none."""
         same = known is not None and known.spec.package == spec.package
         before = known.spec.config if known is not None and same else {}
-        return with_secrets(spec.config, before, package.manifest.schema)
+        return self._parts.views.discretion.whole(spec.config, before, spec.package)
 
     def _action(self, command: type[events.Start | events.Stop | events.Restart]) -> Method:
         async def method(params: Params) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Views:
         self._links = links
         self._files = files
         self._clock = clock
-        self._discretion = Discretion(packages)
+        self.discretion = Discretion(packages)
         self._cgroups = Cgroups()
         # What is the same for most agents, made once: a list has it for each.
         self._limits: dict[tuple[Limits, Limits | None], dict[str, int | None]] = {}
@@ -63,7 +63,7 @@ class Views:
             **self._condition(agent),
             "needs_restart": self.needs_restart(agent, package),
             "config_version": record.config_version,
-            "config": self._discretion.config(agent.spec.config, package),
+            "config": self.discretion.config(agent.spec.config, agent.spec.package),
             "limits": self._effective_limits(agent, package),
             "own_limits": _set_only(agent.spec.limits),
             "grants": list(agent.spec.grants),

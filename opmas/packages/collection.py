@@ -25,10 +25,12 @@ class Packages:
     def __init__(self, found: Iterable[Package] = ()) -> None:
         self._own: dict[str, Package] = {}
         self._installed: dict[str, dict[str, Package]] = {}
+        self.exchanges = 0  # counts them: what was worked out before may be of others
         self.exchange(found)
 
     def exchange(self, found: Iterable[Package]) -> None:
         """Hold these packages from now on; the first of the host's own of a name wins."""
+        self.exchanges += 1
         self._own.clear()
         self._installed.clear()
         for package in found:

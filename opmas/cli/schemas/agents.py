@@ -97,7 +97,11 @@ AGENT: Final = record(
         "status_text": or_null(text("the line that it shows in `systemctl status`")),
         "last_exit": LAST_EXIT,
         "config_version": number("counts changes of its configuration"),
-        "config": or_null(map_of("its own configuration, without the package's defaults")),
+        "config": or_null(
+            map_of(
+                "its own configuration, without the package's defaults; `(secret)` for a secret"
+            )
+        ),
         "limits": map_of("what applies to it: memory in bytes, cpu_quota in percent"),
         "own_limits": map_of("those of its limits that are its own"),
         "grants": names("what was granted to it"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from opmas.errors import InvalidError
+from tests.integration.manager import stock
 from tests.integration.manager.place import Place
 from tests.loop import in_loop
 
@@ -109,4 +110,22 @@ async def test_of_a_package_that_went_nothing_is_shown(place: Place):
         view = await place.show()
 
         assert view["config"] == {"user": "(secret)", "password": "(secret)"}
+        assert SECRET not in json.dumps(await place.call("change.list"))
+
+
+@in_loop
+async def test_a_version_that_did_not_know_it_yet_does_not_show_it(place: Place):
+    open_to_all = {"type": "object", "properties": {"password": {"type": "string"}}}
+    flagged = {"properties": {"password": {"type": "string", "secret": True}}}
+    stock.install(place.packages, "1.0.0", config={"schema": open_to_all})
+    stock.install(place.packages, "2.0.0", config={"schema": flagged})
+    async with place:
+        await place.create(package="snore", version="2.0.0", config={"password": SECRET}, window=0)
+
+        moved = await place.create(
+            package="snore", version="1.0.0", config={"password": "(secret)"}, window=0
+        )
+
+        assert moved["config"] == {"password": "(secret)"}
+        assert place.manager.writer.roster.get("web").spec.config == {"password": SECRET}
         assert SECRET not in json.dumps(await place.call("change.list"))
