@@ -26,7 +26,7 @@ from opmas.core.events import (
 from opmas.core.lifecycle import decide
 from opmas.core.recovery import Policy
 from opmas.core.state import Agent, Pending, Then, deadline
-from opmas.core.ties import Ties, is_let_down, ties_of, unmet, waiting
+from opmas.core.ties import Ties, is_let_down, ties_of, unmet, waiting, waits
 from opmas.errors import AgentExistsError, InvalidError, TransitionError, UnknownAgentError
 
 if TYPE_CHECKING:
@@ -120,8 +120,9 @@ def tie(roster: Roster, now: float) -> Decision:
         roster, more = step(roster, name, NeedsMet(), now)
         effects.extend(more)
     for agent in list(roster.agents.values()):
-        reason = unmet(roster, agent) if agent.pending is Pending.QUEUED else ""
-        if reason:
+        queued = agent.pending is Pending.QUEUED
+        reason = unmet(roster, agent) if queued or waits(agent) else ""
+        if reason and (queued or reason != agent.message):
             roster, more = step(roster, agent.name, NeedsUnmet(reason), now)
             effects.extend(more)
     return roster, tuple(effects)

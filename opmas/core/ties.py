@@ -49,7 +49,7 @@ def is_let_down(roster: Roster, agent: Agent) -> bool:
 
 
 def unmet(roster: Roster, agent: Agent) -> str:
-    """Return for whom a queued agent would wait in vain, in words, or nothing."""
+    """Return for whom an agent waits, or would in vain, in words, or nothing."""
     for name in ties_of(roster, agent).requires:
         other = roster.agents.get(name)
         if other is None:
@@ -60,15 +60,18 @@ def unmet(roster: Roster, agent: Agent) -> str:
     return ""
 
 
+def waits(agent: Agent) -> bool:
+    """Return whether the agent is down until what it requires runs."""
+    is_down = agent.phase is Phase.STOPPED and agent.pending is Pending.NOTHING
+    return is_down and agent.reason is Reason.DEPENDENCY
+
+
 def waiting(roster: Roster) -> tuple[str, ...]:
     """Return the agents that waited for others, and need not any more."""
     return tuple(
         agent.name
         for agent in roster.agents.values()
-        if agent.reason is Reason.DEPENDENCY
-        and agent.phase is Phase.STOPPED
-        and agent.pending is Pending.NOTHING
-        and all(_runs(roster, name) for name in ties_of(roster, agent).requires)
+        if waits(agent) and all(_runs(roster, name) for name in ties_of(roster, agent).requires)
     )
 
 
