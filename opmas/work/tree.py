@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 DEPTH_LIMIT: Final = 64  # directories in each other; each costs two open files and some stack
 ENTRY_LIMIT: Final = 1_000_000
+LINKED_LIMIT: Final = 64 << 20  # bytes of memory for files with several names
+ENTRY_MEMORY: Final = 300  # of these for each, besides its path
 CHUNK: Final = 1 << 20
 ENTRIES_AT_ONCE: Final = 10_000  # that are being removed: a million would take 150 MB
 BLOCK: Final = 512  # bytes of st_blocks, whatever the file system's own are
@@ -106,6 +108,7 @@ class Copier:
         self._copied = Size()
         self._clones = True  # until the file system says that it cannot
         self._first_names: dict[tuple[int, int], str] = {}  # of files with several names
+        self._remembered = 0
         self._device = 0
 
     def copy(self, source: int) -> Size:
@@ -155,8 +158,14 @@ class Copier:
 
     def _is_linked(self, found: os.stat_result, name: str, target: int, path: PurePath) -> bool:
         """Give a file that was copied under another name this one as well."""
-        first = self._first_names.setdefault((found.st_dev, found.st_ino), str(path / name))
-        if first == str(path / name):
+        own = str(path / name)
+        first = self._first_names.setdefault((found.st_dev, found.st_ino), own)
+        if first is own:
+            self._remembered += len(own) + ENTRY_MEMORY
+            if self._remembered > LINKED_LIMIT:
+                raise InvalidError(
+                    "cannot copy the directory: too many of its files have several names"
+                )
             return False
         os.link(first, name, src_dir_fd=self._root, dst_dir_fd=target, follow_symlinks=False)
         return True

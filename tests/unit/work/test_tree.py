@@ -166,6 +166,18 @@ def test_too_many_entries_are_refused(
         copied(source, tmp_path / "copy")
 
 
+def test_too_many_files_with_several_names_are_refused(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree, "LINKED_LIMIT", 3 * tree.ENTRY_MEMORY)
+    for number in range(3):
+        (source / f"{number}").write_text("x")
+        os.link(source / f"{number}", source / f"{number}-again")
+
+    with pytest.raises(InvalidError, match="several names"):
+        copied(source, tmp_path / "copy")
+
+
 def test_what_is_removed_may_be_deeper_than_the_stack(tmp_path: Path) -> None:
     make_deep(tmp_path / "source", 1500)
 
