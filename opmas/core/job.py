@@ -39,6 +39,16 @@ class JobKind(StrEnum):
     APT_REFRESH = "apt-refresh"
     APT_POLICY = "apt-policy"
 
+    @property
+    def queue(self) -> str:
+        """With which others it takes turns: an agent that is down must not wait for apt."""
+        if self.startswith("apt-"):
+            return "apt"
+        return "data" if self in _OF_DATA else "bundles"
+
+
+_OF_DATA: Final = frozenset({JobKind.SNAPSHOT, JobKind.RESTORE, JobKind.DISCARD})
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -51,7 +61,7 @@ class Job:
     @property
     def unit(self) -> str:
         """The unit that does it: what runs maintainer scripts cannot be in a sandbox."""
-        template = "opmas-apt" if self.kind.startswith("apt-") else "opmas-package"
+        template = "opmas-apt" if self.kind.queue == "apt" else "opmas-package"
         return f"{template}@{self.id}.service"
 
 

@@ -1,4 +1,6 @@
-"""Jobs: work outside of the manager, handed over by files and done by a unit, one at a time.
+"""Jobs: work outside of the manager, handed over by files and done by a unit.
+
+One of each queue goes on at a time: apt, bundles, the agents' data.
 
 A job outlives the manager. When it comes back it finds the result, or joins the run that goes on,
 or has it run again: the worker finishes what it finds half done.
@@ -11,6 +13,7 @@ import contextlib
 import json
 import logging
 import shutil
+from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from opmas.core.job import (
@@ -45,12 +48,12 @@ RETRIED: Final = frozenset({"unavailable", "timeout"})
 
 
 class Jobs:
-    """Runs jobs in the order in which they are asked for."""
+    """Runs jobs, those of one queue in the order in which they are asked for."""
 
     def __init__(self, state: Path, units: UnitJobs) -> None:
         self._folder = state / FOLDER
         self._units = units
-        self._turn = asyncio.Lock()
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._progress: dict[str, Progress] = {}
         self.steps = 0  # counts what is seen of progress
         self.progressed: Callable[[], None] = lambda: None
@@ -62,7 +65,7 @@ class Jobs:
 
     async def run(self, job: Job) -> Outcome:
         """Have the job done, and return what came of it."""
-        async with self._turn:
+        async with self._turns[job.kind.queue]:
             try:
                 return await self._run(job)
             except OSError as error:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from opmas.core.settings import Settings
 
-LOCK_LIMIT: Final = 60.0  # seconds; the manager has one job done at a time, so nobody should wait
+LOCK_LIMIT: Final = 60.0  # seconds; the manager lets one go on in each queue: none should wait
 LOCK_DELAY: Final = 0.05
 MOST_PROBLEMS: Final = 200
 PROBLEM_LENGTH: Final = 500  # characters
@@ -71,7 +71,7 @@ def _result(job_id: str, settings: Settings, paths: Paths) -> dict[str, Any]:
     if job.id != job_id:
         raise InvalidError(f"cannot do the job {job_id}: its file is of the job {job.id}")
     module, function = _FUNCTIONS[job.kind]
-    with _alone(paths.state / jobs.FOLDER / ".lock"):
+    with _alone(paths.state / jobs.FOLDER / f".lock-{job.kind.queue}"):
         does: Callable[[Task], dict[str, Any]]
         does = getattr(importlib.import_module(module), function)
         return does(Task(job, settings, paths, Report(folder)))
@@ -87,7 +87,7 @@ def _read_job(path: Path) -> jobs.Job:
 
 @contextlib.contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    """Be the only job at work, or raise `BackendError` after the limit."""
+    """Be the only job of its queue at work, or raise `BackendError` after the limit."""
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         deadline = time.monotonic() + LOCK_LIMIT

@@ -155,6 +155,25 @@ async def test_a_withdrawn_version_is_not_given_to_agents_again(place):
         assert not held(place)
 
 
+@in_loop
+async def test_an_agent_that_is_down_does_not_wait_for_apt(tmp_path):
+    place = Place(tmp_path)
+    place.worker.hangs.add(JobKind.APT_INSTALL)
+    async with place:
+        await runs("1.0.0", "2.0.0", data="one\n", **MIGRATES)(place)
+        asked = await place.call("agent.update", name="web", version="2.0.0", window=60)
+        id_ = asked["change"]["id"]
+        writer = place.manager.writer
+        await place.until(lambda: writer.roster.changes[id_].state == "watching", "watched")
+        await place.call("package.install", name="other")
+        await place.until(lambda: "apt-install" in place.worker.kinds(), "apt is at work")
+
+        undone = await change(place, "change.undo", id=id_)
+
+        assert undone["state"] == "reverted"
+        assert (await place.show())["phase"] == "running"
+
+
 async def deliver(place: Place, version: str) -> None:
     await delivers(version)(place)
     await at_rest(place)

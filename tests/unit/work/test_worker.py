@@ -1,5 +1,6 @@
 """One job, done by the worker's process: what it writes down, whatever comes."""
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -190,10 +191,12 @@ def test_an_error_of_the_disk_is_one_to_try_again(
 
 def test_a_job_waits_for_another_to_end(state: Path) -> None:
     folder = put(state, "discard", snapshot="s1")
-    with (state / "jobs" / ".lock").open("w") as lock:
+    with (state / "jobs" / ".lock-data").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         process = start(state)
-        wait_for(lambda: holds(process.pid, state / "jobs" / ".lock"), 20, "it is at the lock")
+        wait_for(
+            lambda: holds(process.pid, state / "jobs" / ".lock-data"), 20, "it is at the lock"
+        )
         early = (folder / "result.json").exists()
         fcntl.flock(lock, fcntl.LOCK_UN)
     _, said = process.communicate(timeout=20)
@@ -202,10 +205,25 @@ def test_a_job_waits_for_another_to_end(state: Path) -> None:
     assert result(folder)["ok"], said
 
 
+def test_a_job_waits_for_none_of_another_queue(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = put(state, "discard", snapshot="s1")
+    monkeypatch.setattr(worker, "LOCK_LIMIT", 0.1)
+    with contextlib.ExitStack() as held:
+        for queue in ("apt", "bundles"):
+            lock = held.enter_context((state / "jobs" / f".lock-{queue}").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+
+        worker.work("1-1", settings(state))
+
+    assert result(folder)["ok"]
+
+
 def test_a_job_waits_for_another_for_so_long(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = put(state, "discard", snapshot="s1")
     monkeypatch.setattr(worker, "LOCK_LIMIT", 0.1)
-    with (state / "jobs" / ".lock").open("w") as lock:
+    with (state / "jobs" / ".lock-data").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
         worker.work("1-1", settings(state))
@@ -216,10 +234,12 @@ def test_a_job_waits_for_another_for_so_long(state: Path, monkeypatch: pytest.Mo
 
 def test_a_stop_is_written_down(state: Path) -> None:
     folder = put(state, "discard", snapshot="s1")
-    with (state / "jobs" / ".lock").open("w") as lock:
+    with (state / "jobs" / ".lock-data").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         process = start(state)
-        wait_for(lambda: holds(process.pid, state / "jobs" / ".lock"), 20, "it is at the lock")
+        wait_for(
+            lambda: holds(process.pid, state / "jobs" / ".lock-data"), 20, "it is at the lock"
+        )
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)
 
