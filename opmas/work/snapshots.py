@@ -48,7 +48,11 @@ _SNAPSHOT: Final = fields.matching(
 
 
 def snapshot(task: Task) -> dict[str, Any]:
-    """Copy the agent's state directory into the snapshot; a copy that is there already stays."""
+    """Copy the agent's state directory into the snapshot, anew whenever it is asked for.
+
+    A copy that is there already is of a run that was cut short, before anything was done to the
+    data; or of another change that had the same number once, and would be brought back for ours.
+    """
     with task.parameters() as given:
         agent = given.need("agent", _AGENT, "x")
         name = given.need("snapshot", _SNAPSHOT, "x")
@@ -56,9 +60,8 @@ def snapshot(task: Task) -> dict[str, Any]:
     task.paths.snapshots.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     sync_directory(task.paths.snapshots)
-    if not (folder / agent).exists():
-        with opened(str(folder)) as inside:
-            _take(task, agent, folder, inside)
+    with opened(str(folder)) as inside:
+        _take(task, agent, folder, inside)
     return _about(folder, agent)
 
 
@@ -117,8 +120,9 @@ def _take(task: Task, agent: str, folder: Path, within: int) -> None:
         "entries": size.entries,
     }
     write_whole(folder / half / ABOUT, json.dumps(about) + "\n", 0o600)
-    os.rename(half, agent, src_dir_fd=within, dst_dir_fd=within)
+    _take_place(within, half, agent)
     os.fsync(within)
+    remove_tree(half, within)  # what was there before
 
 
 def _copy(task: Task, source: int, within: int, name: str, step: str) -> Size:
@@ -178,11 +182,11 @@ def _mib(count: int) -> int:
     return -(-count // (1 << 20))
 
 
-def _take_place(states: int, beside: str, agent: str) -> None:
+def _take_place(within: int, beside: str, agent: str) -> None:
     try:
-        kernel.exchange(states, beside, agent)
+        kernel.exchange(within, beside, agent)
     except FileNotFoundError:
-        os.rename(beside, agent, src_dir_fd=states, dst_dir_fd=states)
+        os.rename(beside, agent, src_dir_fd=within, dst_dir_fd=within)
 
 
 def _state_directory(paths: Paths, agent: str) -> Path | None:

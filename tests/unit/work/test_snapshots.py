@@ -65,15 +65,35 @@ def test_a_file_that_is_written_in_place_does_not_change_the_snapshot(
     assert (state / "data" / "a").read_text() == "one"
 
 
-def test_a_snapshot_is_taken_once(tmp_path: Path, state: Path) -> None:
-    first = take(tmp_path)
+def test_a_snapshot_is_taken_anew_each_time(tmp_path: Path, state: Path) -> None:
+    take(tmp_path)
     (state / "data" / "a").write_text("later")
+    (state / "data" / "b").unlink()
+    before = contents(state)
 
-    again = take(tmp_path)
+    take(tmp_path)
+    (state / "data" / "a").write_text("worse")
     bring_back(tmp_path)
 
-    assert again == first
-    assert (state / "data" / "a").read_text() == "one"
+    assert contents(state) == before
+    assert names(tmp_path / "state" / "snapshots" / "s1") == ["web"]
+
+
+@pytest.mark.parametrize("cut", ["sync_file_system", "exchange"])
+def test_a_snapshot_that_is_taken_anew_leaves_a_whole_one_when_it_is_cut_short(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch, cut: str
+) -> None:
+    take(tmp_path)
+    before = contents(state)
+    (state / "data" / "a").write_text("later")
+    with monkeypatch.context() as patch:
+        patch.setattr(kernel, cut, _cut)
+        with pytest.raises(KeyboardInterrupt):
+            take(tmp_path)
+
+    bring_back(tmp_path)
+
+    assert contents(state) == before
 
 
 def test_a_snapshot_can_be_brought_back_twice(tmp_path: Path, state: Path) -> None:
