@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # An agent begins to go down a moment after its dependency did; whoever is up again by then came
 # up after this.
 MARGIN: Final = 0.5  # seconds
+UP: Final = frozenset({Phase.RUNNING, Phase.RELOADING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,18 @@ def is_let_down(roster: Roster, agent: Agent) -> bool:
     """Return whether something that the agent requires is down, or went down with it."""
     for name in ties_of(roster, agent).requires:
         other = roster.agents.get(name)
-        if other is None or other.phase not in {Phase.RUNNING, Phase.RELOADING}:
+        if other is None or other.phase not in UP:
             return True
         if other.since >= agent.since - MARGIN and agent.phase is Phase.STOPPING:
             return True
+        if agent.phase in UP and _came_up(other) > roster.utc_offset + agent.since:
+            return True  # it went and came back while the manager was away
     return False
+
+
+def _came_up(agent: Agent) -> float:
+    """Return when its run became active, in seconds since 1970; 0 when there is none."""
+    return 0.0 if agent.unit is None else agent.unit.active_enter_at
 
 
 def unmet(roster: Roster, agent: Agent) -> str:
@@ -77,4 +85,4 @@ def waiting(roster: Roster) -> tuple[str, ...]:
 
 def _runs(roster: Roster, name: str) -> bool:
     other = roster.agents.get(name)
-    return other is not None and other.phase in {Phase.RUNNING, Phase.RELOADING}
+    return other is not None and other.phase in UP
