@@ -169,9 +169,10 @@ class Site(Opmas):
             return False
 
     def names_in(self, folder: str) -> list[str]:
-        """Return what is in a folder of the manager's state, but for files of its own."""
+        """Return what is in a folder of the manager's state, but for locks."""
         path = self.root / STATE / folder
-        return sorted(p.name for p in path.iterdir() if p.name != ".lock") if path.is_dir() else []
+        names = [each.name for each in path.iterdir()] if path.is_dir() else []
+        return sorted(name for name in names if not name.startswith(".lock"))
 
     def versions(self) -> dict[str, list[str]]:
         """Return the versions on the disk by package; each is whole."""
