@@ -113,12 +113,11 @@ def remove_package(
     package: str, versions: Iterable[str], deb: dict[str, Any] | None, *, author: str
 ) -> Change:
     """Return the change that deletes versions of a package, and its Debian package."""
-    tasks = [
+    tasks = [] if deb is None else [Task(TaskName.DEB, params=deb)]  # it can be put back
+    tasks += [
         Task(TaskName.UNINSTALL, params={"name": package, "version": version})
         for version in versions
     ]
-    if deb is not None:
-        tasks.append(Task(TaskName.DEB, params=deb))
     return _of_package(package, Kind.REMOVE, (Task(TaskName.CHECK), *tasks), author)
 
 

@@ -10,6 +10,7 @@ from opmas.core import engine, plan
 from opmas.core.change import Kind
 from opmas.core.changes import under_way
 from opmas.manager.deliveries import bundles
+from opmas.manager.uses import uses
 
 if TYPE_CHECKING:
     from opmas.core.roster import Roster
@@ -58,17 +59,8 @@ class Store:
         return age < GRACE
 
     def _needed(self, name: str) -> set[str]:
-        roster = self._writer.roster
-        found = set()
-        for agent in roster.agents.values():
-            if agent.spec.package == name:
-                package = self._shelf.packages.of(agent.spec)
-                found |= {agent.spec.version, "" if package is None else package.version}
-        found |= {version for _, version in bundles(self._delivered, name)}
-        for change in under_way(roster):
-            for spec in (change.before, change.after, change.wish):
-                found.add((spec or {}).get("version", ""))
-        return found
+        delivered = {version for _, version in bundles(self._delivered, name)}
+        return delivered | uses(name, self._writer.roster, self._shelf.packages).keys()
 
     def _is_removed(self, name: str) -> bool:
         roster = self._writer.roster

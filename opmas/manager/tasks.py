@@ -22,6 +22,7 @@ from opmas.errors import InvalidError, OpmasError, RequestError
 from opmas.manager.deliveries import newest_bundle
 from opmas.manager.holds import let_go
 from opmas.manager.jobs import copies
+from opmas.manager.uses import uses
 from opmas.packages.versions import order, release
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DONE: Final = Outcome(ok=True)
-JOBS_OF_A_TASK: Final = 1000  # numbers of jobs: the task's, the undo's, one for each agent
+FIRST_JOB: Final = 1000  # numbers of a change's jobs: of each task, its undo, for each agent
 
 
 class Tasks:
@@ -143,7 +144,7 @@ class Tasks:
 
     async def _discard(self, change: int, *, snapshot: bool) -> None:
         if snapshot:
-            job = Job(f"{change}-{JOBS_OF_A_TASK - 1}", JobKind.DISCARD, {"snapshot": str(change)})
+            job = Job(f"{change}-{FIRST_JOB - 1}", JobKind.DISCARD, {"snapshot": str(change)})
             outcome = await self._jobs.run(job)
             if not outcome.ok:
                 logger.warning("change %d: its copy of data is left: %s", change, outcome.message)
@@ -153,9 +154,7 @@ class Tasks:
         self, effect: RunTask, kind: JobKind, params: dict[str, Any], which: int = 0
     ) -> Outcome:
         number = (which * 24 + effect.task) * 2 + effect.undo
-        return await self._jobs.run(
-            Job(f"{effect.change}-{number + JOBS_OF_A_TASK}", kind, params)
-        )
+        return await self._jobs.run(Job(f"{effect.change}-{number + FIRST_JOB}", kind, params))
 
     async def _each(
         self, change: Change, effect: RunTask, kind: JobKind, **params: Any
@@ -212,21 +211,14 @@ class Tasks:
 
     def _check_unused(self, change: Change) -> Outcome:
         going = {t.params["version"] for t in change.tasks if t.name is TaskName.UNINSTALL}
-        for agent in self._writer.roster.agents.values():
-            found = self._shelf.packages.of(agent.spec)
-            used = agent.spec.version or ("" if found is None else found.version)
-            if agent.spec.package == change.package and (used in going or not going):
+        everything = any(t.name is TaskName.DEB for t in change.tasks) or not going
+        roster, name = self._writer.roster, change.package
+        used = uses(name, roster, self._shelf.packages, without=change.id)
+        for version, who in used.items():
+            if version in going or everything:
                 raise RequestError(
-                    f'cannot remove package "{change.package}": agent "{agent.name}" runs it',
-                    (f"remove it first: opmas agent remove {agent.name}",),
-                )
-        for other in self._writer.roster.changes.values():
-            spec = {"package": other.package, **(other.after or other.wish)}
-            wants = spec.get("version")
-            claims = spec["package"] == change.package and wants in going
-            if claims and other.id != change.id and not other.is_final:
-                raise RequestError(
-                    f'cannot remove package "{change.package}" {wants}: change {other.id} wants it'
+                    f'cannot remove package "{name}" {version}: {who}',
+                    (f"{version}: {who}: `opmas agent list`, `opmas change list --active`",),
                 )
         return DONE
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from opmas.core.job import JobKind, Outcome
+from opmas.errors import RevisionError
 from tests.integration.manager import stock
 from tests.integration.manager.place import Place
 from tests.integration.manager.stories import MIGRATES, delivers, runs, runs_delivered
@@ -172,6 +173,44 @@ async def test_an_agent_that_is_down_does_not_wait_for_apt(tmp_path):
 
         assert undone["state"] == "reverted"
         assert (await place.show())["phase"] == "running"
+
+
+@in_loop
+async def test_a_version_that_a_change_may_go_back_to_is_not_removed(tmp_path):
+    place = Place(tmp_path)
+    async with place:
+        await runs("1.0.0", "2.0.0")(place)
+        asked = await place.call("agent.update", name="web", version="2.0.0", window=60)
+        id_ = asked["change"]["id"]
+        writer = place.manager.writer
+        await place.until(lambda: writer.roster.changes[id_].state == "watching", "watched")
+
+        removed = await change(place, "package.remove", name="snore", version="1.0.0")
+        undone = await change(place, "change.undo", id=id_)
+
+        assert removed["state"] == "refused"
+        assert f"change {id_} may go back to it" in removed["message"]
+        assert undone["state"] == "reverted"
+        assert (await place.show())["phase"] == "running"
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("agent.update", {"version": "2.0.0"}),
+        ("agent.rollback", {"version": "2.0.0"}),
+        ("agent.put", {"package": "snore", "version": "2.0.0"}),
+        ("agent.remove", {}),
+    ],
+)
+@in_loop
+async def test_a_plan_is_of_the_agent_as_it_was_expected(place, method, params):
+    async with place:
+        await runs("1.0.0", "2.0.0")(place)
+        revision = (await place.show())["revision"]
+
+        with pytest.raises(RevisionError):
+            await place.call(method, name="web", expect=revision + 1, dry_run=True, **params)
 
 
 async def deliver(place: Place, version: str) -> None:

@@ -41,3 +41,9 @@ def test_data_is_migrated_once_the_newer_version_is_there(make) -> None:
 
     assert change.kind is Kind.UPDATE
     assert position(change, TaskName.MIGRATE) > position(change, TaskName.SWITCH)
+
+
+def test_what_can_be_put_back_is_removed_first() -> None:
+    change = plan.remove_package("nap", ["1.0", "2.0"], {"job": "apt-remove"}, author="ann")
+
+    assert [task.name for task in change.tasks] == ["check", "deb", "uninstall", "uninstall"]
