@@ -21,6 +21,7 @@ SNAPSHOTS: Final = "snapshots"  # beside it: a directory of that number for each
 JOB_FILE: Final = "job.json"
 PROGRESS_FILE: Final = "progress.json"
 RESULT_FILE: Final = "result.json"
+TOLD_LENGTH: Final = 4000  # characters of a message: a file that it quotes may be of any size
 
 
 class JobKind(StrEnum):
@@ -135,7 +136,7 @@ def load_outcome(document: object) -> Outcome:
 
 def _told(value: object) -> str:
     """Read text that may quote the name of an agent's file: whatever it is, it can be saved."""
-    found = fields.text(value).encode(errors="backslashreplace").decode()
+    found = fields.text(value)[:TOLD_LENGTH].encode(errors="backslashreplace").decode()
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in found)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from opmas.core import queue
-from opmas.core.job import JobKind, Outcome
+from opmas.core.job import TOLD_LENGTH, JobKind, Outcome
 from opmas.errors import AccessDeniedError, BackendError
 from opmas.manager import caller
 from tests.integration.manager import stock
@@ -37,6 +37,16 @@ async def test_a_failure_that_quotes_an_agents_file_ends_the_change(place: Place
             "refused",
             r"cannot copy \x1b[2J\udcff\u202eevil",
         )
+
+
+@in_loop
+async def test_a_failure_that_quotes_a_whole_file_is_cut(place: Place):
+    failed = Outcome(ok=False, code="unavailable", message="x" * 1_000_000, problems=("y" * 9999,))
+    place.worker.told[JobKind.INSTALL] = lambda _job: failed
+    async with place:
+        answer = await place.call("package.install", file=str(stock.bundle()), wait=10)
+
+        assert len(answer["change"]["message"]) == len(answer["change"]["facts"][0]) == TOLD_LENGTH
 
 
 @in_loop
