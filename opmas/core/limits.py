@@ -60,3 +60,11 @@ def effective_limits(spec: AgentSpec, manifest: Manifest) -> Limits:
             given.setdefault("memory_high", layer.memory_max * 3 // 4)
         found = replace(found, **given)
     return replace(found, memory_high=min(found.memory_high or 0, found.memory_max or 0))
+
+
+def memory_max(spec: AgentSpec, manifest: Manifest) -> int | None:
+    """Return that one of the limits alone, for who asks often."""
+    for layer in (spec.limits, manifest.limits, DEFAULT_LIMITS):
+        if layer.memory_max is not None:
+            return layer.memory_max
+    return None

@@ -57,17 +57,24 @@ class Cgroups:
             return Usage(
                 _number(f"{place}/memory.current"),
                 _number(f"{place}/pids.current"),
-                _cpu_stat(f"{place}/cpu.stat"),
+                self.cpu_seconds(agent),
             )
-        cpu = _number(f"{self._root}/cpuacct/{group}/cpuacct.usage")
         return Usage(
             _number(f"{self._root}/memory/{group}/memory.usage_in_bytes"),
             _number(f"{self._root}/pids/{group}/pids.current"),
-            self._cpu_of_processes(group) if cpu is None else cpu / NANOSECONDS,
+            self.cpu_seconds(agent),
         )
 
+    def cpu_seconds(self, agent: str) -> float | None:
+        """Return what CPU time the agent's unit used."""
+        group = f"{AGENTS}/{unit_name(agent)}"
+        if self._unified:
+            return _cpu_stat(f"{self._root}/{group}/cpu.stat")
+        cpu = _number(f"{self._root}/cpuacct/{group}/cpuacct.usage")
+        return self._cpu_of_processes(group) if cpu is None else cpu / NANOSECONDS
+
     def _cpu_of_processes(self, group: str) -> float | None:
-        """Return what its processes used: systemd accounts no CPU where cpu and cpuacct are apart."""
+        """Return what its processes used: systemd counts none where cpu and cpuacct are apart."""
         try:
             pids = _read(f"{self._root}/systemd/{group}/cgroup.procs").split()
             # after the name, which may hold anything: utime, stime, and those of dead children

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 from opmas.core import watching
 from opmas.core.change import Change, ChangeState
 from opmas.core.evidence import Sighting, Surroundings
-from opmas.core.limits import effective_limits
+from opmas.core.limits import memory_max
 from opmas.core.neighbours import neighbours
 from opmas.core.sight import Figures, sight
 from opmas.core.state import health
 from opmas.host.cgroups import Cgroups
-from opmas.host.pressure import read_pressure
+from opmas.host.pressure import Pressure, read_pressure
 from opmas.host.space import Space, read_space
 
 if TYPE_CHECKING:
@@ -72,8 +72,16 @@ class Lookout:
         while True:
             await self._sleep()
             self._wake.clear()
-            for change in self._watched():
-                self._look(change)
+            self.look()
+
+    def look(self) -> None:
+        """Tell the core what is seen of each agent that is watched."""
+        changes = self._watched()
+        if not changes:
+            return
+        scene = _Scene(self._writer.roster, self._state)
+        for change in changes:
+            self._look(change, scene)
 
     def measure(self, id_: int) -> None:
         """Read what the agents of a change use before anything is done to them."""
@@ -91,9 +99,9 @@ class Lookout:
         except TimeoutError:
             return
 
-    def _look(self, change: Change) -> None:
+    def _look(self, change: Change, scene: _Scene) -> None:
         seen = self._sightings(change)
-        around = {name: self._around(change, name) for name in seen}
+        around = {name: self._around(change, scene, name) for name in seen}
         id_ = change.id
         self._writer.post_step(
             lambda roster, now: watching.sighted(roster, id_, seen, around, now)
@@ -113,14 +121,11 @@ class Lookout:
         }
 
     def _figures(self, agent: Agent) -> Figures:
-        usage = self._cgroups.usage(agent.name)
         memory = self._cgroups.memory(agent.name)
         package = self._packages.of(agent.spec)
-        limit = None
-        if package is not None:
-            limit = effective_limits(agent.spec, package.manifest).memory_max
+        limit = None if package is None else memory_max(agent.spec, package.manifest)
         return Figures(
-            cpu_seconds=usage.cpu_seconds,
+            cpu_seconds=self._cgroups.cpu_seconds(agent.name),
             memory_bytes=memory.held_bytes,
             memory_max=limit,
             oom_kills=memory.oom_kills,
@@ -128,42 +133,54 @@ class Lookout:
             errors=self._links.heard(agent.name).errors,
         )
 
-    def _around(self, change: Change, name: str) -> Surroundings:
-        roster = self._writer.roster
-        space = _least(read_space(self._state), read_space(AGENT_STATES / name))
-        pressure = read_pressure()
+    def _around(self, change: Change, scene: _Scene, name: str) -> Surroundings:
+        space = _least(scene.space, read_space(AGENT_STATES / name))
         return Surroundings(
             disk_free=1.0 if space is None else space.fraction,
             disk_free_bytes=2**63 if space is None else space.free_bytes,
-            cpu_pressure=pressure.cpu,
-            memory_pressure=pressure.memory,
-            io_pressure=pressure.io,
-            dependencies_down=self._dependencies_down(roster, name),
-            peers_worse=self._peers_worse(roster, change, name),
+            cpu_pressure=scene.pressure.cpu,
+            memory_pressure=scene.pressure.memory,
+            io_pressure=scene.pressure.io,
+            dependencies_down=self._dependencies_down(scene.roster, name),
+            peers_worse=_peers_worse(scene, change, name),
             database_ok=not self._writer.saver.behind,
         )
 
     def _dependencies_down(self, roster: Roster, name: str) -> tuple[str, ...]:
-        specs = {n: a.spec for n, a in roster.agents.items()}
-        manifests = {
-            n: found.manifest for n, s in specs.items() if (found := self._packages.of(s))
-        }
-        named = neighbours(name, specs, manifests)
+        spec = roster.agents[name].spec
+        package = self._packages.of(spec)
+        manifests = {} if package is None else {name: package.manifest}
+        named = neighbours(name, {name: spec}, manifests)
         return tuple(n for n in named if n in roster.agents and not _serves(roster.agents[n]))
 
-    def _peers_worse(self, roster: Roster, change: Change, name: str) -> tuple[str, ...]:
-        """Return the agents that have the version before, and do badly since the change."""
-        own = roster.agents[name].spec
-        since = change.watches[name].began.at if name in change.watches else float("inf")
-        return tuple(
-            a.name
-            for a in roster.agents.values()
-            if a.spec.package == own.package
-            and a.name not in change.agents
-            and (a.spec.version != own.version or not own.version)
-            and not _serves(a)
-            and a.since >= since
-        )
+
+class _Scene:
+    """What is the same for all agents of one look: with hundreds of them it is read once."""
+
+    def __init__(self, roster: Roster, state: Path) -> None:
+        self.roster = roster
+        self.space = read_space(state)
+        self.pressure: Pressure = read_pressure()
+        self.down: dict[str, dict[str, list[Agent]]] = {}  # by package and version
+        for agent in roster.agents.values():
+            if not _serves(agent):
+                versions = self.down.setdefault(agent.spec.package, {})
+                versions.setdefault(agent.spec.version, []).append(agent)
+
+
+def _peers_worse(scene: _Scene, change: Change, name: str) -> tuple[str, ...]:
+    """Return the agents that have the version before, and do badly since the change."""
+    own = scene.roster.agents[name].spec
+    watch = change.watches.get(name)
+    if watch is None:
+        return ()
+    return tuple(
+        agent.name
+        for version, agents in scene.down.get(own.package, {}).items()
+        if version != own.version or not version
+        for agent in agents
+        if agent.since >= watch.began.at and agent.name not in change.watches
+    )
 
 
 def _least(*spaces: Space | None) -> Space | None:

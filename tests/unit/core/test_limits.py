@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from opmas.core.agent import Limits
-from opmas.core.limits import DEFAULT_LIMITS, MIB, effective_limits, parse_limits
+from opmas.core.limits import DEFAULT_LIMITS, MIB, effective_limits, memory_max, parse_limits
 from opmas.core.sizes import format_size
 from opmas.errors import InvalidError
 from tests.unit.core.manifests import python_manifest, spec
@@ -82,3 +82,12 @@ def test_the_defaults_are_the_figures_of_the_template() -> None:
     assert found["TasksMax"] == str(DEFAULT_LIMITS.tasks_max)
     assert found["CPUQuota"] == f"{DEFAULT_LIMITS.cpu_quota}%"
     assert found["CPUWeight"] == str(DEFAULT_LIMITS.cpu_weight)
+
+
+@pytest.mark.parametrize("own", [None, MIB])
+@pytest.mark.parametrize("packages", [None, 2 * MIB])
+def test_one_limit_alone_is_that_of_all(own: int | None, packages: int | None) -> None:
+    agent = spec(limits=Limits(memory_max=own))
+    manifest = python_manifest(limits={} if packages is None else {"memory_max": "2M"})
+
+    assert memory_max(agent, manifest) == effective_limits(agent, manifest).memory_max
