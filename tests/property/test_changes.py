@@ -137,7 +137,9 @@ class Changes(RuleBasedStateMachine):
         self.doing.clear()
         kept = json.loads(json.dumps([dump_change(c) for c in self.roster.changes.values()]))
         changes = [load_change(saved) for saved in kept]
-        changes = [c if c.is_final else engine.resumed(c, self.now, same_boot=same_boot) for c in changes]
+        changes = [
+            c if c.is_final else engine.resumed(c, self.now, same_boot=same_boot) for c in changes
+        ]
         agents = {name: saved_agent(a) for name, a in self.roster.agents.items()}
         self.roster = replace(
             self.roster, agents=agents, changes={c.id: c for c in changes}, utc_offset=0.0
