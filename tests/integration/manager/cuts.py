@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from opmas.packages.catalogue import Package
     from tests.integration.manager.worker import Death
 
+MOST_LIVES = 60
 ENDS = {"committed", "reverted", "refused"}
 
 
@@ -116,8 +117,8 @@ async def tell(story: Story, path: Path, saves: int, *, carried_out: bool) -> bo
         await begin(place, story)
         known = place.manager.writer.roster.last_change
         cut = Cut(place, saves, carried_out=carried_out)
-        asked = asyncio.ensure_future(story.ask(place))
-        await place.until(lambda: cut.is_made or (asked.done() and is_over(place)), "the cut")
+        asked: asyncio.Future[object] = asyncio.ensure_future(story.ask(place))
+        await place.until(partial(is_cut_or_over, place, cut, asked), "the cut")
         if cut.is_made:
             await effects_are_done(place)
         await place.kill()
@@ -128,6 +129,34 @@ async def tell(story: Story, path: Path, saves: int, *, carried_out: bool) -> bo
         await at_rest(place)
         await check(place, story, known)
         return cut.is_made
+
+
+async def tell_in_lives(story: Story, path: Path, carried_out: bool) -> int:
+    """Tell the story while each manager is killed after its first save; return how many were."""
+    async with place_of(story, path) as place:
+        await begin(place, story)
+        known = place.manager.writer.roster.last_change
+        asked: asyncio.Future[object] = asyncio.ensure_future(story.ask(place))
+        lives = 0  # that were ended
+        while lives < MOST_LIVES:
+            cut = Cut(place, 0, carried_out=carried_out)
+            await place.until(partial(is_cut_or_over, place, cut, asked), "the cut")
+            if not cut.is_made:
+                break
+            await effects_are_done(place)
+            await place.kill()
+            with contextlib.suppress(OpmasError):
+                await asked
+            await place.start()
+            quick(place)
+            lives += 1
+        await at_rest(place)
+        await check(place, story, known)
+        return lives
+
+
+def is_cut_or_over(place: Place, cut: Cut, asked: asyncio.Future[object]) -> bool:
+    return cut.is_made or (asked.done() and is_over(place))
 
 
 async def tell_killing(
@@ -237,8 +266,9 @@ def files_are_current(place: Place, agent: Agent, package: Package) -> bool:
 def check_nothing_is_left(place: Place) -> None:
     """No job, no copy of data, nothing half unpacked."""
     for folder in ("jobs", "snapshots", "packages/.staging"):
-        found = [p for p in (place.path / "state" / folder).glob("*") if p.name != ".lock"]
-        assert not found, found
+        found = (place.path / "state" / folder).glob("*")
+        left = [path for path in found if not path.name.startswith(".lock")]
+        assert not left, left
 
 
 async def check_events(place: Place) -> None:

@@ -50,6 +50,19 @@ async def test_a_manager_killed_after_any_save_leaves_the_old_or_the_new(
     assert saves > 0
 
 
+@pytest.mark.parametrize("carried_out", [False, True], ids=["lost", "unheard"])
+@pytest.mark.parametrize("name", ["update-migrate", "bad-update", "bad-update-deb", "delivered"])
+@in_loop
+async def test_managers_that_are_killed_one_after_another_come_to_an_end(
+    tmp_path, record_property, name, carried_out
+):
+    lives = await cuts.tell_in_lives(STORIES[name], tmp_path / "all", carried_out)
+
+    record_property("cuts", lives)
+    print(f"{name}: {lives} cuts")
+    assert 1 < lives < cuts.MOST_LIVES
+
+
 def nobody(_run: int, _job: Job) -> None:
     """Kill none."""
 
