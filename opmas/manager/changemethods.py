@@ -11,6 +11,7 @@ from opmas.core.condition import dump_spec, load_spec
 from opmas.core.manifest import Runtime
 from opmas.core.queue import check_room
 from opmas.errors import RequestError, TransitionError, UnknownVersionError
+from opmas.manager.attempts import removing
 from opmas.manager.changerequests import (
     Versioned,
     Wanted,
@@ -26,6 +27,8 @@ from opmas.packages.versions import newest, order
 from opmas.store.rows import ChangeQuery
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from opmas.core.agent import AgentSpec
     from opmas.core.roster import Roster
     from opmas.core.settings import Settings
@@ -41,7 +44,8 @@ if TYPE_CHECKING:
 class Proposals:
     """Hands changes to the writer; `check` is called again when one is taken."""
 
-    def __init__(self, writer: Writer, views: ChangeViews, tasks: Tasks) -> None:
+    def __init__(self, writer: Writer, views: ChangeViews, tasks: Tasks, delivered: Path) -> None:
+        self._delivered = delivered
         self._writer = writer
         self._views = views
         self._tasks = tasks
@@ -55,7 +59,8 @@ class Proposals:
         """
         if wanted.dry_run:
             self.check_revision(change, wanted.expect)
-            return self._views.view(await self._tasks.preview(change))
+            planned = held_for(self._writer.roster, change)[1] if hold else change
+            return self._views.view(await self._tasks.preview(planned))
         number = await self.take(change, wanted, hold=hold)
         await self._writer.wait_until(
             lambda: (
@@ -86,6 +91,7 @@ class Proposals:
             asked = engine.expecting(roster, change) if exact else change
             if hold:
                 roster, asked = held_for(roster, asked)
+            roster = removing(roster, asked, self._delivered)
             roster, effects = engine.propose(roster, asked)
             numbers.append(roster.last_change)
             return roster, effects

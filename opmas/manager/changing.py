@@ -105,7 +105,8 @@ class Changing:
 
     def methods(self, views: Views) -> dict[str, Method]:
         """Return the methods of the control socket that are about changes and packages."""
-        proposals = Proposals(self._writer, self.views, self.tasks)
+        delivered = Path(self._settings.packages.delivered_dir)
+        proposals = Proposals(self._writer, self.views, self.tasks, delivered)
         changes = ChangeMethods(
             writer=self._writer,
             shelf=self._shelf,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ from opmas.core.change import TaskName
 from opmas.core.changes import under_way
 from opmas.core.knownbad import is_barred, key
 from opmas.core.settings import Updates
+from opmas.manager.attempts import pruned, trying, was_removed, was_tried
 from opmas.packages.versions import newest, order
 
 if TYPE_CHECKING:
@@ -37,22 +39,6 @@ logger = logging.getLogger(__name__)
 
 AUTHOR: Final = "dpkg"
 SUFFIX: Final = ".opmas"
-AGAIN: Final = 3600.0  # seconds until what was refused is tried again
-
-
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    """A version that an agent was given by itself; what came of it may be a refusal."""
-
-    spec: AgentSpec
-    version: str
-    at: float  # seconds since 1970
-
-    def repeats(self, last: _Offer | None) -> bool:
-        """Return whether it would be refused again: nothing is otherwise than a while ago."""
-        if last is None or (last.spec, last.version) != (self.spec, self.version):
-            return False
-        return 0 <= self.at - last.at < AGAIN
 
 
 class Deliveries:
@@ -66,13 +52,18 @@ class Deliveries:
         self._shelf = shelf
         self._clock = clock
         self._tried: set[tuple[str, int]] = set()  # files that were refused, by their change time
-        self._offered: dict[str, _Offer] = {}  # to each agent the last
 
     def look(self) -> None:
         """Plan what follows from the deliveries; called after each look at the packages."""
+        self._forget()
         self._install()
         if self._settings.updates is Updates.AUTO:
             self._update()
+
+    def _forget(self) -> None:
+        directory = Path(self._settings.delivered_dir)
+        if pruned(self._writer.roster, directory) is not self._writer.roster:
+            self._writer.post_step(lambda roster, _now: (pruned(roster, directory), ()))
 
     def _install(self) -> None:
         there = dict(_marks(Path(self._settings.delivered_dir)))
@@ -82,7 +73,7 @@ class Deliveries:
             known = {p.version for p in self._shelf.packages.versions(name) if p.receipt}
             if not name or version in known or mark in self._tried:
                 continue
-            if self._goes_on(name):
+            if self._goes_on(name) or was_removed(self._writer.roster, name, version, path):
                 continue
             self._tried.add(mark)
             params = {
@@ -91,7 +82,8 @@ class Deliveries:
                 "version": version,
                 "delivered_by": f"deb:opmas-agent-{name}",
             }
-            self._propose(plan.install(name, version, params, author=AUTHOR))
+            change = replace(plan.install(name, version, params, author=AUTHOR), automatic=True)
+            self._writer.post_step(partial(_propose, change))
 
     def _update(self) -> None:
         roster = self._writer.roster
@@ -106,14 +98,10 @@ class Deliveries:
             wanted = offers[spec.package]
             if not wanted or not spec.version or order(wanted) <= order(spec.version):
                 continue
-            barred = is_barred(roster.bad.get(key(spec.package, wanted)), now)
             busy = any(agent.name in c.agents for c in under_way(roster))
-            if barred or busy or spec.package in roster.holds:
-                continue
-            offer = _Offer(spec, wanted, now)
-            if not offer.repeats(self._offered.get(agent.name)):
-                self._offered[agent.name] = offer
-                self._propose(plan.update(spec, wanted, author=AUTHOR))
+            if not busy and _is_wanted(roster, spec, wanted, now):
+                change = replace(plan.update(spec, wanted, author=AUTHOR), automatic=True)
+                self._writer.post_step(partial(_update, change, spec, wanted))
 
     def _goes_on(self, name: str) -> bool:
         """Return whether a change of that package installs something already."""
@@ -122,21 +110,30 @@ class Deliveries:
             for change in under_way(self._writer.roster)
         )
 
-    def _propose(self, change: Change) -> None:
-        change = replace(change, automatic=True)
 
-        def step(roster: Roster, _now: float) -> Step:
-            held = change.is_of_agent and change.package in roster.holds  # a moment ago
-            return (roster, ()) if held else engine.propose(roster, change)
+def _propose(change: Change, roster: Roster, _now: float) -> Step:
+    return engine.propose(roster, change)
 
-        self._writer.post_step(step)
+
+def _update(change: Change, spec: AgentSpec, version: str, roster: Roster, now: float) -> Step:
+    """Have the agent updated, unless somebody held it or it was tried a moment ago."""
+    now += roster.utc_offset
+    if not _is_wanted(roster, spec, version, now):
+        return roster, ()
+    return engine.propose(trying(roster, spec, version, now), change)
+
+
+def _is_wanted(roster: Roster, spec: AgentSpec, version: str, now: float) -> bool:
+    barred = is_barred(roster.bad.get(key(spec.package, version)), now)
+    held = spec.package in roster.holds
+    return not held and not barred and not was_tried(roster, spec, version, now)
 
 
 def _marks(directory: Path) -> Iterator[tuple[tuple[str, int], Path]]:
     """Yield what identifies each bundle in the directory, and its path."""
     for path in sorted(directory.glob(f"*{SUFFIX}")):
         with contextlib.suppress(OSError):  # dpkg has just taken it away
-            yield (str(path), path.stat().st_mtime_ns), path
+            yield (str(path), path.stat().st_ctime_ns), path
 
 
 def delivered(directory: str, packages: Packages, name: str) -> str:

@@ -55,6 +55,7 @@ class Jobs:
         self._units = units
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._progress: dict[str, Progress] = {}
+        self._going: dict[str, bool] = {}  # and whether what it leaves is wanted
         self.steps = 0  # counts what is seen of progress
         self.progressed: Callable[[], None] = lambda: None
 
@@ -66,6 +67,7 @@ class Jobs:
     async def run(self, job: Job) -> Outcome:
         """Have the job done, and return what came of it."""
         async with self._turns[job.kind.queue]:
+            self._going[job.id] = True
             try:
                 return await self._run(job)
             except OSError as error:
@@ -74,6 +76,8 @@ class Jobs:
                 )
             finally:
                 self._progress.pop(job.id, None)
+                if not self._going.pop(job.id):
+                    shutil.rmtree(self._folder / job.id, ignore_errors=True)
 
     def changes(self) -> set[int]:
         """Return the numbers of the changes that left anything."""
@@ -81,9 +85,12 @@ class Jobs:
         return {int(number) for number in found if number.isdecimal()}
 
     def forget(self, change: int) -> None:
-        """Remove what the jobs of a change left."""
+        """Remove what the jobs of a change left; of one that goes on still, when it has ended."""
         for folder in self._folder.glob(f"{change}-*"):
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder.name in self._going:
+                self._going[folder.name] = False
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
 
     async def _run(self, job: Job) -> Outcome:
         folder = self._folder / job.id

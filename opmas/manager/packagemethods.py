@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opmas.core import plan
 from opmas.core.job import Job, JobKind
 from opmas.errors import InUseError, InvalidError, UnknownVersionError, from_code
+from opmas.manager.attempts import tried_anew
 from opmas.manager.caller import need_root
 from opmas.manager.changerequests import (
     Install,
@@ -18,6 +19,7 @@ from opmas.manager.changerequests import (
     read_versioned,
 )
 from opmas.manager.deliveries import bundles, newest_bundle, parse_name
+from opmas.manager.holds import held
 from opmas.packages.collection import named
 from opmas.packages.versions import is_same, newest, normal, order
 
@@ -230,12 +232,12 @@ class PackageMethods:
     async def _remove(self, params: Params) -> dict[str, Any]:
         request = read_versioned(params)
         name = request.name
-        self._shelf.get(name, request.version)
+        named_one = self._shelf.get(name, request.version)
         own = self._shelf.packages.own(name)
         versions = [
             p.version
             for p in self._shelf.packages.versions(name)
-            if p.receipt and (not request.version or is_same(p.version, request.version))
+            if p.receipt and (not request.version or p is named_one)
         ]
         self._check_unused(name, versions, everything=not request.version)
         deb = self._deb_to_remove(name, own, everything=not request.version)
@@ -276,8 +278,9 @@ class PackageMethods:
                 raise from_code(outcome.code, outcome.message, outcome.problems)
 
         def step(roster: Any, _now: float) -> Any:
-            holds = roster.holds | {name} if hold else roster.holds - {name}
-            return replace(roster, holds=holds), ()
+            if hold:
+                return held(roster, name), ()
+            return tried_anew(replace(roster, holds=roster.holds - {name}), name), ()
 
         await self._writer.ask(step, author)
         return {"package": self._views.package(package)}

@@ -213,6 +213,92 @@ async def test_a_plan_is_of_the_agent_as_it_was_expected(place, method, params):
             await place.call(method, name="web", expect=revision + 1, dry_run=True, **params)
 
 
+def versions(place: Place) -> list[str]:
+    return [p.version for p in place.manager.shelf.packages.versions("snore")]
+
+
+@in_loop
+async def test_a_delivered_version_that_somebody_removed_stays_away(place):
+    async with place:
+        await runs_delivered(place)
+        await place.call("package.hold", name="snore", hold=True)
+        await deliver(place, "2.0.0")
+
+        await change(place, "package.remove", name="snore", version="2.0.0")
+        await place.stop()
+        await place.start()
+        await place.manager.upkeep._round()
+        await at_rest(place)
+
+        assert versions(place) == ["1.0.0"]
+
+
+@in_loop
+async def test_a_removed_version_comes_back_when_it_is_delivered_again(place):
+    async with place:
+        await runs_delivered(place)
+        await place.call("package.hold", name="snore", hold=True)
+        await deliver(place, "2.0.0")
+        await change(place, "package.remove", name="snore", version="2.0.0")
+
+        (place.delivered / "snore-2.0.0.opmas").unlink()
+        await deliver(place, "2.0.0")
+
+        assert versions(place) == ["2.0.0", "1.0.0"]
+
+
+@in_loop
+async def test_an_update_that_was_refused_is_not_tried_by_the_next_manager(place):
+    async with place:
+        await runs_delivered(place)
+        place.worker.told[JobKind.REHEARSE] = lambda _job: Outcome(
+            ok=False, code="no-space", message="the disk is full"
+        )
+        await deliver(place, "2.0.0")
+        before = place.manager.writer.roster.last_change
+
+        await place.stop()
+        await place.start()
+        await place.manager.upkeep._round()
+        await at_rest(place)
+
+        assert place.manager.writer.roster.changes[before].state == "refused"
+        assert place.manager.writer.roster.last_change == before
+
+
+@in_loop
+async def test_who_lets_a_package_go_has_its_agents_updated_at_once(place):
+    async with place:
+        await runs_delivered(place)
+        place.worker.hangs.add(JobKind.REHEARSE)
+        await delivers("2.0.0")(place)
+        writer = place.manager.writer
+        await place.until(
+            lambda: any(c.kind == "update" for c in writer.roster.changes.values()),
+            "it is updated",
+        )
+        asked = await place.call("change.undo", id=writer.roster.last_change)
+        place.worker.go_on()
+        await at_rest(place)
+
+        await place.call("package.hold", name="snore", hold=False)
+        await place.manager.upkeep._round()
+
+        assert asked["change"]["author"] == "dpkg"
+        await place.until(lambda: writer.roster.agents["web"].spec.version == "2.0.0", "2.0.0")
+
+
+@in_loop
+async def test_what_was_tried_is_forgotten_with_the_agent_as_it_was(place):
+    async with place:
+        await runs_delivered(place)
+
+        await deliver(place, "2.0.0")
+        await place.manager.upkeep._round()
+
+        await place.until(lambda: not place.manager.writer.roster.bad, "nothing is remembered")
+
+
 async def deliver(place: Place, version: str) -> None:
     await delivers(version)(place)
     await at_rest(place)
