@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 from opmas.core.agent import Phase
 from opmas.core.change import Change, ChangeState, TaskName, TaskState, load_change
 from opmas.core.changes import blocker
+from opmas.core.knownbad import key
 from opmas.errors import StoreError, UnknownChangeError
 from opmas.manager.discretion import Discretion
 from opmas.manager.saver import Stamps
 from opmas.store.rows import ChangeQuery
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from opmas.core.state import Agent
     from opmas.manager.admission import Admission
     from opmas.manager.clock import Clock
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from opmas.manager.writer import Writer
     from opmas.packages.collection import Packages
 
+FORWARD: Final = frozenset({ChangeState.PLANNED, ChangeState.APPLYING, ChangeState.WATCHING})
 NEW: Final = Stamps("", "")
 DOING: Final = frozenset({TaskState.DOING, TaskState.UNDOING})
 
@@ -119,9 +123,24 @@ class ChangeViews:
             "updated_at": stamps.updated_at or None,
             "ended_at": stamps.ended_at,
             "serial": self.serial(change.id),
-            "facts": list(change.facts),
+            "facts": [*change.facts, *self._known(change)],
             "restarts": self._restarts(change),
         }
+
+    def _known(self, change: Change) -> Iterator[str]:
+        """Yield what whoever asks for the change may not know, as sentences."""
+        if change.state not in FORWARD:
+            return
+        version = change.wish.get("version", "")
+        bad = self._writer.roster.bad.get(key(change.package, version)) if version else None
+        if bad is not None:
+            times = "once" if bad.count == 1 else f"{bad.count} times"
+            yield f"{change.package} {version} was undone {times} before: {bad.cause}."
+        if any(task.params.get("holds") for task in change.tasks):
+            yield (
+                f"The package {change.package} is held by it, and its agents stay as they are:"
+                f" `opmas package unhold {change.package}` lets it go."
+            )
 
     def _progress(self, change: Change) -> dict[str, Any] | None:
         for position, task in enumerate(change.tasks):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from opmas.core.job import JobKind, Outcome
+from opmas.core.knownbad import Bad, key
 from opmas.errors import RevisionError
 from tests.integration.manager import stock
 from tests.integration.manager.place import Place
@@ -297,6 +299,32 @@ async def test_what_was_tried_is_forgotten_with_the_agent_as_it_was(place):
         await place.manager.upkeep._round()
 
         await place.until(lambda: not place.manager.writer.roster.bad, "nothing is remembered")
+
+
+@in_loop
+async def test_a_plan_says_that_the_version_was_undone_before(place):
+    async with place:
+        await runs("1.0.0", "2.0.0")(place)
+        bad = {key("snore", "2.0.0"): Bad(2, 0.0, "crashed")}
+        place.manager.writer.post_step(lambda roster, _now: (replace(roster, bad=bad), ()))
+
+        planned = await place.call("agent.update", name="web", version="2.0.0", dry_run=True)
+        done = await change(place, "agent.update", name="web", version="2.0.0")
+
+        assert planned["change"]["facts"] == ["snore 2.0.0 was undone 2 times before: crashed."]
+        assert done["facts"] == []
+
+
+@in_loop
+async def test_a_plan_says_what_it_holds(place):
+    async with place:
+        await runs_delivered(place)
+        await deliver(place, "2.0.0")
+
+        planned = await place.call("agent.rollback", name="web", dry_run=True)
+
+        assert "The package snore is held" in planned["change"]["facts"][0]
+        assert not held(place)
 
 
 async def deliver(place: Place, version: str) -> None:
