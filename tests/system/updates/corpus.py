@@ -15,7 +15,7 @@ from tests.system.updates.versions import BAD_VERSIONS, LOOPBACK, BadVersion, En
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-AT_A_TIME: Final = 6  # of those that are over soon: each is measured, and a host has other work
+AT_A_TIME: Final = 8  # of those that are over soon: each is measured, and a host has other work
 HOLDER: Final = "holder"  # the agent that has the port of `takes-a-port`
 
 
@@ -49,7 +49,7 @@ def _update(ground: Ground, bad: BadVersion) -> Outcome:
     ground.supply(name, **bad.both)
     if bad.disk:
         ground.give_disk(name, bad.disk)
-    grants = ["network=loopback"] if bad.both else []
+    grants = ["network=loopback"] if "sandbox" in bad.both else []
     ground.create(name, config=bad.config, grants=grants)
     data_before = ground.counts(name, WARM)
     before = ground.show(name)

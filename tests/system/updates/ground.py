@@ -20,7 +20,7 @@ FINAL: Final = frozenset({"committed", "reverted", "revert-failed", "refused"})
 ENDED: Final = 180.0  # seconds; the longest window is 120
 SERVES: Final = 60.0
 DELAY: Final = 0.25  # seconds between two looks: many tests look at once
-WARM: Final = 16  # rounds, of half a second each: its CPU is known then
+WARM: Final = 13  # rounds, of half a second each: its CPU is known then
 DROP_IN: Final = "/etc/systemd/system/opmas-manager.service.d/pressure.conf"
 PRESSURE: Final = "/run/pressure"
 

@@ -12,7 +12,7 @@ from tests.system.updates.packages import NEXT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-WINDOW: Final = 20.0  # seconds; a fault lasts until its end
+WINDOW: Final = 15.0  # seconds; a fault lasts until its end
 PLACE: Final = "/run/outside"  # files that are a trouble as long as they are there
 PORT: Final = 47012
 HOSTS: Final = "127.0.0.1 server.test"  # a line of hosts(5)

@@ -19,7 +19,7 @@ WORDS: Final = {"reverted": "undone", "committed": "**kept**", "revert-failed": 
 
 def render(outcomes: Sequence[Outcome]) -> str:
     """Return the table of the corpus, in its order, and the figures of what shows at once."""
-    undone = [each for each in outcomes if each.bad.end is End.UNDONE]
+    undone = [each for each in outcomes if _is_undone(each)]
     lines = [HEAD, RULE, *(_row(each) for each in sorted(outcomes, key=_place))]
     at_once = [each.story.outage for each in undone if each.bad.at_once]
     late = [each.story.outage for each in undone if not each.bad.at_once]
@@ -31,10 +31,14 @@ def render(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
+def _is_undone(outcome: Outcome) -> bool:
+    return outcome.bad.end is End.UNDONE and outcome.story.restored is not None
+
+
 def _place(outcome: Outcome) -> tuple[int, bool, float]:
     kinds = (End.UNDONE, End.REFUSED, End.KEPT, End.LEFT)
     bad = outcome.bad
-    outage = outcome.story.outage if bad.end is End.UNDONE else 0.0
+    outage = outcome.story.outage if _is_undone(outcome) else 0.0
     return kinds.index(bad.end), not bad.at_once, outage
 
 

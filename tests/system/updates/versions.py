@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from tests.system.updates.packages import TIMEOUTS
+from tests.system.updates.packages import LIMITS, TIMEOUTS
 
 PORT: Final = 47011  # faults.PORT: the agent `holder` has it
 MIGRATES: Final[dict[str, Any]] = {"hooks": {"migrate": "served:migrate"}}
@@ -119,7 +119,10 @@ BAD_VERSIONS: Final = (
         "leaks-slowly", "takes 0.5 MB a second: the limit is beyond the window", "LeaksSlowly",
         "memory-leak",
     ),
-    undone_late("burns-cpu", "takes ten times as much CPU", "BurnsCpu", "cpu"),
+    undone_late(
+        "burns-cpu", "takes ten times as much CPU", "BurnsCpu", "cpu",
+        both={"limits": {**LIMITS, "cpu_weight": 1000}},
+    ),
     undone_late("emits-errors", "reports two errors a second", "EmitsErrors", "errors"),
     undone_late("turns-degraded", "is degraded after 6 s", "TurnsDegraded", "degraded"),
     undone_late("loses-jobs", "is degraded, with an error every 3 s", "LosesJobs", "errors"),
