@@ -9,6 +9,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
+from tests.lab import wait_for
 from tests.system.changes.blows import Killer
 from tests.system.changes.lanes import Lane, Operation
 from tests.system.changes.packages import ENDS, HALF, MIGRATES, make_version
@@ -122,7 +123,8 @@ def comes_and_goes(site: Site, folder: Path) -> Lane:
     def go() -> None:
         lane.change("agent.remove", "committed", name=name, purge=True)
         assert name not in site.agents()
-        assert site.agent_processes([name]) == {name: []}
+        # systemd deletes the data by a process of the unit, and answers before that has ended
+        wait_for(lambda: site.agent_processes([name]) == {name: []}, 30, "nothing of it runs")
         assert site.data(name) == {}
         assert not list((site.root / "etc/systemd/system").glob(f"opmas-agent@{name}.*"))
 
