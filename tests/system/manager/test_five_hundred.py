@@ -25,7 +25,7 @@ CONNECTIONS: Final = 16
 # 40 s and 10 s on 2 quiet cores; the rest is for a machine that does other things too.
 START_WITHIN: Final = 130.0
 STOP_WITHIN: Final = 40.0
-RIGHT_AGAIN: Final = 2.0  # seconds after the manager's start
+RIGHT_AGAIN: Final = 8.0  # seconds on a busy machine; tests/bench measures the figure itself
 MEMORY_MAX: Final = 128 * 1024**2  # bytes; 40 MB are its own, the rest is cache of its files
 
 
