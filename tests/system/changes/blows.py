@@ -43,9 +43,9 @@ class Killer:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._process.kill()
-        self._process.wait(10)
-        self._reader.join(10)
+        with self._process:  # its end closes the pipes
+            self._process.kill()
+            self._reader.join(10)
 
     def aim(self, subject: str, step: str) -> None:
         """Kill the manager when the subject is at that step; at none, when it is empty."""
