@@ -9,7 +9,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Final
 
-from tests.bench.measures import agent, install, manager, reload, rest, start
+from tests.bench.measures import agent, install, manager, reload, rest, start, update
 from tests.bench.stage import Stage
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ MEASURES: Final[dict[str, Callable[[Stage], Iterator[Figure]]]] = {
     "memory-agents": agent.memory,
     "crash": agent.crash,
     "hang": agent.hang,
+    "update": update.updates,
     "start-many": start.many,
     "list": rest.listing,
     "restart": manager.restart,
