@@ -21,6 +21,7 @@ SNAPSHOTS: Final = "snapshots"  # beside it: a directory of that number for each
 JOB_FILE: Final = "job.json"
 PROGRESS_FILE: Final = "progress.json"
 RESULT_FILE: Final = "result.json"
+BEGUN_FILE: Final = "begun.json"  # what there was before dpkg changed anything
 TOLD_LENGTH: Final = 4000  # characters of a message: a file that it quotes may be of any size
 
 

@@ -14,9 +14,10 @@ import json
 import logging
 import shutil
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core.job import (
+    BEGUN_FILE,
     FOLDER,
     JOB_FILE,
     PROGRESS_FILE,
@@ -113,7 +114,8 @@ class Jobs:
         message = (
             f"the worker ended {ATTEMPTS} times without a result: see journalctl -u {job.unit}"
         )
-        return Outcome(ok=False, code="unavailable", message=message)
+        # what it had begun, so that it can be taken back
+        return Outcome(ok=False, code="unavailable", message=message, result=_begun(folder))
 
     async def _until_it_ends(self, job: Job, folder: Path) -> None:
         away = 0
@@ -162,3 +164,12 @@ def copies(state: Path) -> set[int]:
     """Return of which changes there are copies of data."""
     found = (state / SNAPSHOTS).glob("[0-9]*")
     return {int(path.name) for path in found if path.name.isdecimal()}
+
+
+def _begun(folder: Path) -> dict[str, Any]:
+    """Return what a worker noted before it let dpkg change anything, and nothing if it did not."""
+    try:
+        noted = json.loads((folder / BEGUN_FILE).read_bytes())
+        return {"before": str(noted["version"])}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}

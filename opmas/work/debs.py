@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core import fields
+from opmas.core.job import BEGUN_FILE
 from opmas.errors import BackendError, InvalidError, RequestError, UnknownPackageError
 from opmas.host.files import write_whole
 from opmas.packages.deb import PREFIX
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from opmas.work.dpkg import Status
     from opmas.work.task import Task
 
-BEGUN: Final = "begun.json"  # in the job's directory: what there was before it changed anything
+BEGUN: Final = BEGUN_FILE
 LOG: Final = "apt.log"
 COPY: Final = "given.deb"
 DEBSUMS: Final = Path("/usr/bin/debsums")
