@@ -106,7 +106,10 @@ class Units(Protocol):
         ...
 
     async def clean(self, unit: str, what: Sequence[str]) -> None:
-        """Delete the inactive unit's directories: state, cache, logs, runtime, configuration."""
+        """Delete the inactive unit's directories: state, cache, logs, runtime, configuration.
+
+        Returns when they are gone.
+        """
         ...
 
     async def needs_reload(self, unit: str) -> bool:

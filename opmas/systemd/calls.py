@@ -95,6 +95,10 @@ def _clean(bus: Bus, unit: bytes, what: list[str]) -> None:
     bus.call(b"CleanUnit", b"sas", unit, [one.encode() for one in what])
 
 
+def _is_cleaning(bus: Bus, unit: bytes) -> bool:
+    return bool(bus.get(unit_path(unit.decode()), UNIT, b"ActiveState", b"s") == b"maintenance")
+
+
 def _needs_reload(bus: Bus, unit: bytes) -> bool:
     return bool(bus.get(unit_path(unit.decode()), UNIT, b"NeedDaemonReload", b"b"))
 
@@ -111,6 +115,7 @@ CALLS: Final[Mapping[str, Callable[..., Any]]] = {
     "kill": _kill,
     "set_limits": _set_limits,
     "clean": _clean,
+    "is_cleaning": _is_cleaning,
     "needs_reload": _needs_reload,
     "reload_daemon": _reload_daemon,
 }

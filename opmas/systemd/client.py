@@ -44,6 +44,8 @@ class Patience:
 
     call_timeout: float = 5.0
     reload_timeout: float = 60.0
+    clean_timeout: float = 600.0
+    clean_poll: float = 0.05
     stuck_after: float = 30.0
     ping_every: float = 10.0
     respawn_first: float = 0.05
@@ -128,8 +130,21 @@ class SystemdUnits:
         await self._call("set_limits", unit, dict(limits))
 
     async def clean(self, unit: str, what: Sequence[str]) -> None:
-        """Delete the inactive unit's directories of these kinds."""
+        """Delete the inactive unit's directories of these kinds; returns when they are gone."""
+        await self._cleaned(unit)  # a manager before this one may have asked for it already
         await self._call("clean", unit, list(what))
+        await self._cleaned(unit)
+
+    async def _cleaned(self, unit: str) -> None:
+        """Wait as `systemctl clean` does: systemd answers CleanUnit when it begins to delete."""
+        patience = self._patience
+        try:
+            async with asyncio.timeout(patience.clean_timeout):
+                while await self._call("is_cleaning", unit):
+                    await asyncio.sleep(patience.clean_poll)
+        except TimeoutError as error:
+            text = f'cannot clean "{unit}": not done after {patience.clean_timeout:.0f} s'
+            raise SystemdError(text, reason="timeout") from error
 
     async def needs_reload(self, unit: str) -> bool:
         """Return whether the unit's files are newer than what systemd has loaded."""

@@ -1,5 +1,6 @@
 """What a lab host promises, tried on real ones."""
 
+import glob
 import os
 import pty
 import subprocess
@@ -80,7 +81,7 @@ def traces_of(name: str) -> list[str]:
     arguments = (path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline"))
     return [
         *map(str, (LAB_DIR / "hosts").glob(f"*{name}*")),
-        *map(str, CGROUPS.rglob(f"opmas-lab-{name}-*")),
+        *glob.glob(f"{CGROUPS}/**/opmas-lab-{name}-*", recursive=True),
         *(line for line in Path("/proc/self/mountinfo").read_text().splitlines() if name in line),
         *(
             path.parent.name
