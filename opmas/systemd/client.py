@@ -140,7 +140,7 @@ class SystemdUnits:
         patience = self._patience
         try:
             async with asyncio.timeout(patience.clean_timeout):
-                while await self._call("is_cleaning", unit):
+                while await self._call("is_cleaning", unit):  # noqa: ASYNC110 -- systemd is asked
                     await asyncio.sleep(patience.clean_poll)
         except TimeoutError as error:
             text = f'cannot clean "{unit}": not done after {patience.clean_timeout:.0f} s'

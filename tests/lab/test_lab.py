@@ -81,7 +81,8 @@ def traces_of(name: str) -> list[str]:
     arguments = (path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline"))
     return [
         *map(str, (LAB_DIR / "hosts").glob(f"*{name}*")),
-        *glob.glob(f"{CGROUPS}/**/opmas-lab-{name}-*", recursive=True),
+        # not Path.rglob: groups of other hosts may go while it looks
+        *glob.glob(f"{CGROUPS}/**/opmas-lab-{name}-*", recursive=True),  # noqa: PTH207
         *(line for line in Path("/proc/self/mountinfo").read_text().splitlines() if name in line),
         *(
             path.parent.name
