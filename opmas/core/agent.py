@@ -80,6 +80,11 @@ class Reason(StrEnum):
     PACKAGE_MISSING = "package-missing"
     CHANGE = "change"
     DEPENDENCY = "dependency-down"
+    UNHEALTHY = "unhealthy"
+    BUDGET = "restart-budget"
+    DEPENDENCY_RESTART = "dependency-restart"
+    UNDO = "undo"
+    SLOW_PROBE = "slow-probe"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from opmas.core.agent import Reason
     from opmas.core.health import Report
     from opmas.core.unit import UnitState
+    from opmas.core.vitals import Sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,27 @@ class HealthReported:
 
 
 @dataclass(frozen=True, slots=True)
+class Probed:
+    """What the probe of an exec agent found, its thresholds applied."""
+
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """The agent's connection to the manager was made, or is gone."""
+
+    connected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """In which ways the agent is close to what it may use now: told when that changes."""
+
+    signs: tuple[Sign, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed."""
 
@@ -140,6 +162,9 @@ Observation = (
     | NeedsMet
     | Turn
     | HealthReported
+    | Probed
+    | Linked
+    | Pressed
     | Tick
 )
 Event = Command | Observation

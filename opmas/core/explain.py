@@ -38,6 +38,11 @@ REASONS: Final = {
     Reason.PACKAGE_MISSING: "its package is not installed",
     Reason.CHANGE: "a change is made to it",
     Reason.DEPENDENCY: "an agent that it requires does not run",
+    Reason.UNHEALTHY: "its health check says again and again that it does not work",
+    Reason.BUDGET: "it waits: too many agents of this host are started again at the same time",
+    Reason.DEPENDENCY_RESTART: "an agent that it requires is restarted as the cause",
+    Reason.UNDO: "its last change is undone, as the likely cause",
+    Reason.SLOW_PROBE: "it is tried once, to see whether the cause is gone",
 }
 WAITING: Final = "it waits for its turn to start"
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from opmas.core import events
 from opmas.core.agent import Desired, Phase, Reason
+from opmas.core.assessment import learned
 from opmas.core.events import Forget, Prepare, StartUnit, StopUnit
 from opmas.core.moves import enter, queue
 from opmas.core.news import exit_news, phase_news
@@ -106,6 +107,8 @@ def _step(  # noqa: C901, PLR0911, PLR0912 -- one case an event
             return _turn(agent, digest, now)
         case events.HealthReported(report=report):
             return replace(agent, reported=report), ()
+        case events.Probed() | events.Linked() | events.Pressed():
+            return learned(agent, event, now), ()
         case events.Tick():
             return _tick(agent, now, policy)
 

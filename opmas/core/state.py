@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from opmas.core import events
 from opmas.core.agent import AgentSpec, Health, Phase, Reason
 from opmas.core.health import HEALTHY, Report
+from opmas.core.vitals import NOTHING_LEARNED, Vitals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,6 +76,8 @@ class Agent:
     paused: bool = False  # a change needs it down
     let_down: bool = False  # what it requires is down, or was a moment ago
     reported: Report | None = None
+    vitals: Vitals = NOTHING_LEARNED
+    well_since: float | None = None  # it runs, and is not unhealthy, without a break
 
     @property
     def name(self) -> str:
