@@ -9,7 +9,17 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Final
 
-from tests.bench.measures import agent, install, manager, reload, rest, start, update
+from tests.bench.measures import (
+    agent,
+    churn,
+    install,
+    manager,
+    reload,
+    rest,
+    start,
+    still,
+    update,
+)
 from tests.bench.stage import Stage
 
 if TYPE_CHECKING:
@@ -27,9 +37,13 @@ MEASURES: Final[dict[str, Callable[[Stage], Iterator[Figure]]]] = {
     "memory-agents": agent.memory,
     "crash": agent.crash,
     "hang": agent.hang,
+    "still": still.crash,
     "update": update.updates,
+    "churn": churn.memory,
     "start-many": start.many,
     "list": rest.listing,
+    "idle": churn.idle,
+    "crash-most": agent.crash_most,
     "restart": manager.restart,
     "reload": reload.reloads,
 }
@@ -40,9 +54,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="tests.bench.inside")
     parser.add_argument("--few", type=int, required=True)
     parser.add_argument("--many", type=int, required=True)
+    parser.add_argument("--most", type=int, required=True)
     parser.add_argument("names", nargs="+", choices=MEASURES)
     asked = parser.parse_args()
-    stage = Stage(asked.few, asked.many, lambda text: _print({"say": text}))
+    stage = Stage(asked.few, asked.many, asked.most, lambda text: _print({"say": text}))
     for name in MEASURES:
         if name in asked.names:
             for figure in MEASURES[name](stage):

@@ -23,10 +23,11 @@ SETTLE_TIMEOUT: Final = 60.0
 
 @dataclass(slots=True)
 class Stage:
-    """The host that is measured; `few` and `many` are sizes of fleets."""
+    """The host that is measured; `few`, `many` and `most` are sizes of fleets."""
 
     few: int
     many: int
+    most: int
     say: Callable[[str], None]
     begun_at: float = field(default_factory=time.time)
     _token: str = ""

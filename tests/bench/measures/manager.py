@@ -43,7 +43,7 @@ def memory(stage: Stage) -> Iterator[Figure]:
 
 def restart(stage: Stage) -> Iterator[Figure]:
     """Measure the manager's return with many agents: ordered to, and after kill -9."""
-    agents = stage.running(stage.many)
+    agents = stage.running(stage.most)
     size = len(agents.names)
     large = stage.manager_memory()
     yield Figure(f"manager-memory-{size}", f"manager, {size} agents, PSS", "MB", (large,))
