@@ -145,6 +145,8 @@ def _default(value: object) -> str:
         return ":".join(value) or "(none)"
     if isinstance(value, float):
         return f"{value:g}"
+    if value is None:
+        return "~"
     return str(value.value if isinstance(value, Enum) else value)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, get_type_hints
 
 from opmas.core import fields
 from opmas.core.fields import Fields, Problems, Reader
+from opmas.core.sizes import count, percent, size
 from opmas.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -119,6 +120,50 @@ class ChangesSection:
     keep: int = field(default=1000, metadata=read_by(fields.integer(10, 1_000_000)))
 
 
+class Learn(StrEnum):
+    """What follows from what was learned of an agent's use of the host."""
+
+    OFF = "off"
+    PROPOSE = "propose"
+    APPLY = "apply"
+
+
+def learn(value: object) -> Learn:
+    """Read what to do with learned limits; YAML reads a bare off as false."""
+    return fields.one_of(Learn)("off" if value is False else value)
+
+
+_MEMORY: Final = read_by(size(1 << 20, 1 << 50))
+_TASKS: Final = read_by(count(1, 4_194_304))
+_QUOTA: Final = read_by(percent(1, 100_000))
+_WEIGHT: Final = read_by(count(1, 10_000))
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsSection:
+    """What agents get whose packages say nothing, what none may have, and what is learned."""
+
+    memory_max: int | None = field(default=None, metadata=_MEMORY)
+    memory_high: int | None = field(default=None, metadata=_MEMORY)
+    tasks_max: int | None = field(default=None, metadata=_TASKS)
+    cpu_quota: int | None = field(default=None, metadata=_QUOTA)
+    cpu_weight: int | None = field(default=None, metadata=_WEIGHT)
+    max_memory_max: int | None = field(default=None, metadata=_MEMORY)
+    max_tasks_max: int | None = field(default=None, metadata=_TASKS)
+    max_cpu_quota: int | None = field(default=None, metadata=_QUOTA)
+    max_cpu_weight: int | None = field(default=None, metadata=_WEIGHT)
+    learn: Learn = field(default=Learn.PROPOSE, metadata=read_by(learn))
+    learn_after: float = field(default=24.0, metadata=read_by(fields.number(1, 8760)))
+    head_room: int = field(default=30, metadata=read_by(percent(5, 1000)))
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSection:
+    """How often is read what agents use."""
+
+    interval: float = field(default=5.0, metadata=read_by(fields.number(1, 3600)))
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All of opmas.yaml."""
@@ -129,6 +174,8 @@ class Settings:
     agents: AgentsSection = AgentsSection()
     packages: PackagesSection = PackagesSection()
     changes: ChangesSection = ChangesSection()
+    limits: LimitsSection = LimitsSection()
+    usage: UsageSection = UsageSection()
 
 
 def parse_settings(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from opmas.core.agent import AgentSpec, Limits, check_name, hook_unit, probe_unit, unit_name
 from opmas.core.capability import OPENED
-from opmas.core.limits import effective_limits
+from opmas.core.limits import NO_HOST_LIMITS, HostLimits, effective_limits
 from opmas.core.manifest import HealthCheck, Manifest, Runtime
 from opmas.core.needs import granted_sandbox
 from opmas.core.program import is_function
@@ -52,13 +52,14 @@ class Place:
     """Where the agent's package, its credential and its interpreter are on this host.
 
     The credential is STATE/agents/NAME/config.json; a package below STATE, which is root's alone,
-    is shown to the agent where it is.
+    is shown to the agent where it is. `limits` are those of the host.
     """
 
     package_dir: str
     credential_path: str
     python: str = "/usr/bin/python3"
     pythonpath: str | None = None
+    limits: HostLimits = NO_HOST_LIMITS
 
     @property
     def state_dir(self) -> str:
@@ -79,7 +80,7 @@ def render_dropin(spec: AgentSpec, manifest: Manifest, place: Place) -> str:
         *_hook("ExecStop", manifest.hooks.pre_stop, place, ignored="-"),
         *_credential(place),
         *_python_path(manifest, place),
-        *_limits(effective_limits(spec, manifest)),
+        *_limits(effective_limits(spec, manifest, place.limits)),
         ("TimeoutStartSec", (str(timeouts.start),)),
         ("TimeoutStopSec", (str(timeouts.stop),)),
         ("WatchdogSec", (str(timeouts.watchdog),)),
@@ -107,7 +108,7 @@ def render_hook_dropin(
         ("Environment", (f"OPMAS_FROM_VERSION={from_version}",)),
         ("Environment", (f"OPMAS_TO_VERSION={to_version}",)),
         *_python_path(manifest, place),
-        *_limits(effective_limits(spec, manifest)),
+        *_limits(effective_limits(spec, manifest, place.limits)),
         ("TimeoutStartSec", (str(manifest.timeouts.migrate),)),
         *_widenings(spec, manifest, place),
     ]

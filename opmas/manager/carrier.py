@@ -202,7 +202,7 @@ class Carrier:
         if found is None:
             return
         agent, package = found
-        limits = asdict(effective_limits(agent.spec, package.manifest))
+        limits = asdict(effective_limits(agent.spec, package.manifest, self._files.host_limits))
         properties = {
             "MemoryMax": limits["memory_max"],
             "MemoryHigh": limits["memory_high"],

@@ -68,6 +68,7 @@ class Changing:
             writer, databases, self.jobs, clock, self.admission, shelf.packages
         )
         self.lookout = Lookout(state, writer, shelf.packages, links, clock)
+        self.lookout.host_limits = files.host_limits
         self.lookout.exits_lately = self._exits_lately
         self.deliveries = Deliveries(settings.packages, writer, shelf, clock)
         shelf.looked = self.deliveries.look

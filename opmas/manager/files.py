@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core.agent import NAME, AgentSpec, Limits, hook_unit, probe_unit, unit_name
 from opmas.core.condition import dump_spec, load_spec
+from opmas.core.limits import NO_HOST_LIMITS, host_limits
 from opmas.core.manifest import Runtime
 from opmas.core.unitfile import Place, render_dropin, render_hook_dropin, render_probe_dropin
 from opmas.host.files import remove_file, write_whole
@@ -45,6 +46,7 @@ class AgentFiles:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.agents
+        self.host_limits = host_limits(settings.limits)
         self._agents = Path(settings.manager.state_dir) / "agents"
         self._units = Path(settings.manager.unit_dir)
         self._digests: dict[str, tuple[AgentSpec, Package, str]] = {}  # every view asks for them
@@ -123,8 +125,10 @@ class AgentFiles:
             return known[2]
         lives = package.manifest.runtime is Runtime.PYTHON
         config = "" if lives else json.dumps(merged_config(spec, package), sort_keys=True)
-        live = replace(spec, limits=Limits())  # an agent's own limits are set while it runs
-        parts = (self.drop_in(live, package), package.digest, config)
+        # the agent's own limits, and the host's, are set while it runs
+        live = replace(spec, limits=Limits())
+        place = replace(self._place(spec, package), limits=NO_HOST_LIMITS)
+        parts = (render_dropin(live, package.manifest, place), package.digest, config)
         digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
         self._digests[spec.name] = (spec, package, digest)
         return digest
@@ -161,6 +165,7 @@ class AgentFiles:
             credential_path=str(self._agents / spec.name / CONFIG),
             python=self._settings.python,
             pythonpath=":".join(self._settings.pythonpath) or None,
+            limits=self.host_limits,
         )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from opmas.core import watching
 from opmas.core.change import Change, ChangeState
 from opmas.core.evidence import Sighting, Surroundings
-from opmas.core.limits import memory_max
+from opmas.core.limits import NO_HOST_LIMITS, HostLimits, memory_max
 from opmas.core.neighbours import neighbours
 from opmas.core.sight import Figures, sight
 from opmas.core.state import health
@@ -52,6 +52,7 @@ class Lookout:
         self._cgroups = cgroups or Cgroups()
         self._wake = asyncio.Event()
         self._seen: object = None
+        self.host_limits: HostLimits = NO_HOST_LIMITS
         self.exits_lately: Callable[[str], int | None] = lambda _: None
 
     def follow(self) -> None:
@@ -123,7 +124,9 @@ class Lookout:
     def _figures(self, agent: Agent) -> Figures:
         memory = self._cgroups.memory(agent.name)
         package = self._packages.of(agent.spec)
-        limit = None if package is None else memory_max(agent.spec, package.manifest)
+        limit = (
+            None if package is None else memory_max(agent.spec, package.manifest, self.host_limits)
+        )
         return Figures(
             cpu_seconds=self._cgroups.cpu_seconds(agent.name),
             memory_bytes=memory.held_bytes,

@@ -10,6 +10,7 @@ from opmas.core import engine, events, plan, roster
 from opmas.core.change import ChangeState
 from opmas.core.explain import explain
 from opmas.core.fields import nearest
+from opmas.core.limits import check_ceilings, host_limits
 from opmas.core.manifest import Runtime
 from opmas.core.queue import check_room
 from opmas.core.state import Pending, health
@@ -104,7 +105,7 @@ class Methods:
 
     async def _agent_put(self, params: Params) -> dict[str, Any]:
         put = requests.read_put(params)
-        known = self._writer.roster.agents.get(put.spec.name)
+        known = self._known(put)
         package = self._parts.shelf.get(put.spec.package, put.spec.version)
         spec = replace(
             put.spec,
@@ -155,6 +156,13 @@ class Methods:
         if spec.name not in self._writer.roster.agents:  # it was removed meanwhile, or is queued
             return {"name": spec.name, "change": number}
         return {**await self._settled(spec.name, put.wait), "change": number or None}
+
+    def _known(self, put: Put) -> Agent | None:
+        """Return the agent as it is, when new limits of it are below the host's ceilings."""
+        known = self._writer.roster.agents.get(put.spec.name)
+        if known is None or known.spec.limits != put.spec.limits:
+            check_ceilings(put.spec.limits, host_limits(self._parts.settings.limits))
+        return known
 
     def _as_asked(self, agents: Roster, change: Change, put: Put) -> tuple[Roster, Change]:
         """Return the change that is refused if the agent is another by then, and its hold."""

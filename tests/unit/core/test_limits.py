@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 from opmas.core.agent import Limits
-from opmas.core.limits import DEFAULT_LIMITS, MIB, effective_limits, memory_max, parse_limits
+from opmas.core.limits import (
+    DEFAULT_LIMITS,
+    MIB,
+    HostLimits,
+    Origin,
+    check_ceilings,
+    effective_limits,
+    host_limits,
+    memory_max,
+    parse_limits,
+    resolve,
+)
+from opmas.core.settings import LimitsSection
 from opmas.core.sizes import format_size
 from opmas.errors import InvalidError
 from tests.unit.core.manifests import python_manifest, spec
@@ -91,3 +103,60 @@ def test_one_limit_alone_is_that_of_all(own: int | None, packages: int | None) -
     manifest = python_manifest(limits={} if packages is None else {"memory_max": "2M"})
 
     assert memory_max(agent, manifest) == effective_limits(agent, manifest).memory_max
+
+
+HOST = HostLimits(
+    defaults=Limits(tasks_max=32, cpu_weight=20),
+    ceilings=Limits(memory_max=128 * MIB, tasks_max=80),
+)
+
+
+def test_the_nearest_layer_wins_and_is_named() -> None:
+    found = resolve(Limits(cpu_quota=10), Limits(cpu_quota=20, tasks_max=16), HOST)
+
+    assert (found.limits.cpu_quota, found.origins["cpu_quota"]) == (10, Origin.AGENT)
+    assert (found.limits.tasks_max, found.origins["tasks_max"]) == (16, Origin.PACKAGE)
+    assert (found.limits.cpu_weight, found.origins["cpu_weight"]) == (20, Origin.HOST)
+    assert resolve(Limits(), Limits()).origins["memory_max"] is Origin.TEMPLATE
+
+
+def test_what_a_package_wants_above_the_ceiling_is_cut_and_shown() -> None:
+    found = resolve(Limits(), Limits(memory_max=512 * MIB, tasks_max=80), HOST)
+
+    assert (found.limits.memory_max, found.limits.memory_high) == (128 * MIB, 96 * MIB)
+    assert (found.origins["memory_max"], found.origins["memory_high"]) == (Origin.CEILING,) * 2
+    assert found.origins["tasks_max"] is Origin.PACKAGE
+    assert found.wanted == {"memory_max": 512 * MIB}
+
+
+def test_the_template_s_own_limits_are_cut_too() -> None:
+    assert effective_limits(spec(), python_manifest(), HOST).memory_max == 128 * MIB
+
+
+def test_an_agent_that_asks_for_more_than_the_ceiling_is_refused_with_the_key() -> None:
+    with pytest.raises(InvalidError) as refused:
+        check_ceilings(Limits(memory_max=129 * MIB, tasks_max=80), HOST)
+
+    assert refused.value.problems == (
+        (
+            "limits.memory_max: must not be above 128M: this host's limits.max_memory_max in"
+            " opmas.yaml"
+        ),
+    )
+
+
+def test_the_settings_say_the_host_s_limits() -> None:
+    section = LimitsSection(
+        tasks_max=32, cpu_weight=20, max_memory_max=128 * MIB, max_tasks_max=80
+    )
+
+    assert host_limits(section) == HOST
+
+
+@pytest.mark.parametrize("own", [None, MIB, 500 * MIB])
+def test_one_limit_alone_is_cut_like_all(own: int | None) -> None:
+    agent = spec(limits=Limits(memory_max=own))
+
+    alone = memory_max(agent, python_manifest(), HOST)
+
+    assert alone == effective_limits(agent, python_manifest(), HOST).memory_max

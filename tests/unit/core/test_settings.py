@@ -61,3 +61,12 @@ def test_a_variable_of_the_agents_sdk_is_no_setting_of_the_manager() -> None:
 def test_a_file_that_is_no_mapping_is_refused(document: object) -> None:
     with pytest.raises(ConfigError, match="must be a mapping"):
         parse_settings(document, {})
+
+
+@pytest.mark.parametrize(
+    ("written", "learn"), [(False, "off"), ("off", "off"), ("apply", "apply")]
+)
+def test_learning_is_switched_off_also_as_yaml_reads_it(written: object, learn: str) -> None:
+    settings = parse_settings({"limits": {"learn": written, "max_memory_max": "1G"}}, {})
+
+    assert (settings.limits.learn, settings.limits.max_memory_max) == (learn, 1 << 30)
