@@ -156,7 +156,22 @@ HEALTH: Final = {
     ),
     "period": said(whole(1, 86_400, 30), "Seconds between two checks."),
     "timeout": said(whole(1, 300, 5), "Seconds that one may take, at most `period`."),
-    "failures": said(whole(1, 100, 3), "How many in a row make the agent unhealthy."),
+    "failures": said(
+        whole(1, 100, 3), "How many failures in a row make the agent unhealthy; fewer: degraded."
+    ),
+    "successes": said(
+        whole(1, 100, 1), "How many successes in a row make an unhealthy agent healthy again."
+    ),
+    "start_delay": said(
+        whole(0, _HOUR, 0),
+        "Seconds from its start to the first check. Until a check has succeeded the agent is not"
+        " ready, and until one has a result its health is unknown.",
+    ),
+    "liveness": said(
+        {"type": "boolean", "default": False},
+        "Whether an agent that failed `failures` checks in a row is started again, as one that"
+        " hangs is.",
+    ),
 }
 HOOKS: Final = {
     "check": said(

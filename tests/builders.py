@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from opmas.core.agent import AgentSpec, Desired, Phase, Reason, unit_name
+from opmas.core.assessment import judged
 from opmas.core.state import Agent
 from opmas.core.unit import UnitState
 
@@ -22,7 +23,8 @@ def agent(name: str = "web", **changes: Any) -> Agent:
 def running(name: str = "web", **changes: Any) -> Agent:
     """An agent that has run since instant 0."""
     state = {"phase": Phase.RUNNING, "reason": Reason.READY, "unit": active(name)}
-    return agent(name, **{**state, **changes})
+    subject = agent(name, **{**state, **changes})
+    return judged(subject, subject, subject.since)
 
 
 def stopped(name: str = "web", **changes: Any) -> Agent:

@@ -10,11 +10,15 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from opmas.core.agent import AgentSpec, Desired, Limits, Phase, Reason
+from opmas.core.recall import dump_health, with_health
 from opmas.core.state import Agent, Pending, Then
 from opmas.core.unit import UnitState
 
 _PLAIN: Final = ("since", "message", "held", "failures", "retry_at", "started_with")
-_LATER: Final = {"paused": False}  # not in what older versions saved
+_LATER: Final[dict[str, Any]] = {
+    "paused": False,
+    "well_since": None,
+}  # not in what older versions saved
 
 
 def dump_condition(agent: Agent) -> dict[str, Any]:
@@ -22,13 +26,13 @@ def dump_condition(agent: Agent) -> dict[str, Any]:
     plain = {name: getattr(agent, name) for name in (*_PLAIN, *_LATER)}
     last_exit = None if agent.last_exit is None else asdict(agent.last_exit)
     enums = {name: str(getattr(agent, name)) for name in ("phase", "reason", "pending", "then")}
-    return {**plain, **enums, "last_exit": last_exit}
+    return {**plain, **enums, "last_exit": last_exit, "health": dump_health(agent)}
 
 
 def load_condition(spec: AgentSpec, saved: dict[str, Any]) -> Agent:
     """Return the agent as it was saved; its unit is to be observed anew."""
     last_exit = saved.get("last_exit")
-    return Agent(
+    agent = Agent(
         spec=spec,
         **{name: saved[name] for name in _PLAIN},
         **{name: saved.get(name, otherwise) for name, otherwise in _LATER.items()},
@@ -38,6 +42,7 @@ def load_condition(spec: AgentSpec, saved: dict[str, Any]) -> Agent:
         then=Then(saved["then"]),
         last_exit=None if last_exit is None else UnitState(**last_exit),
     )
+    return with_health(agent, saved.get("health"))
 
 
 def dump_spec(spec: AgentSpec) -> dict[str, Any]:

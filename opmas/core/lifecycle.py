@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING, Final
 
 from opmas.core import events
 from opmas.core.agent import Desired, Phase, Reason
-from opmas.core.assessment import learned
+from opmas.core.assessment import judged, learned
 from opmas.core.events import Forget, Prepare, StartUnit, StopUnit
 from opmas.core.moves import enter, queue
 from opmas.core.news import exit_news, phase_news
+from opmas.core.recall import unheard
 from opmas.core.recovery import Policy, judge, reason_up
 from opmas.core.standby import needs_met, needs_unmet, unpause
 from opmas.core.state import (
@@ -67,6 +68,7 @@ def decide(
     """
     agent = replace(agent, let_down=let_down)
     after, effects = _step(_forgiven(agent, now, policy), event, now, policy)
+    after = judged(agent, after, now)
     return after, (*phase_news(agent, after), *effects)
 
 
@@ -86,7 +88,7 @@ def _step(  # noqa: C901, PLR0911, PLR0912 -- one case an event
         case events.UnitSeen(state=unit):
             return _observe(agent, unit, now)
         case events.Resumed(state=unit, same_boot=same_boot):
-            return _resume(agent, unit, now, same_boot=same_boot)
+            return _resume(unheard(agent, now), unit, now, same_boot=same_boot)
         case events.JobIssued(job_id=job_id):
             return _job_issued(agent, job_id, now), ()
         case events.JobEnded():
@@ -105,9 +107,7 @@ def _step(  # noqa: C901, PLR0911, PLR0912 -- one case an event
             return needs_met(agent, now), ()
         case events.Turn(digest=digest):
             return _turn(agent, digest, now)
-        case events.HealthReported(report=report):
-            return replace(agent, reported=report), ()
-        case events.Probed() | events.Linked() | events.Pressed():
+        case events.HealthReported() | events.Probed() | events.Linked() | events.Pressed():
             return learned(agent, event, now), ()
         case events.Tick():
             return _tick(agent, now, policy)

@@ -31,6 +31,7 @@ from opmas.core.program import ENTRY, Hooks, command, read_hooks
 from opmas.core.requirement import requirement, specifier, version
 from opmas.core.sandbox import Network, Proc, Sandbox, read_sandbox
 from opmas.core.secret import secret_problems
+from opmas.core.vitals import Traits
 
 __all__ = [
     "API", "EVENT_TYPE", "EventTypes", "HealthCheck", "Hooks", "Links", "Manifest", "Metric",
@@ -70,7 +71,10 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """How an exec agent is probed: exactly one of `command`, `http` and `tcp` is set."""
+    """How an exec agent is probed: exactly one of `command`, `http` and `tcp` is set.
+
+    Times in seconds; `liveness` has an agent started again that fails `failures` times in a row.
+    """
 
     command: tuple[str, ...] = ()
     http: str = ""
@@ -78,6 +82,9 @@ class HealthCheck:
     period: int = 30
     timeout: int = 5
     failures: int = 3
+    successes: int = 1
+    start_delay: int = 0
+    liveness: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +121,16 @@ class Manifest:
     conflicts: tuple[str, ...] = ()
     hooks: Hooks = field(default=Hooks())
     metrics: tuple[Metric, ...] = ()
+
+    @property
+    def traits(self) -> Traits:
+        """How the health of its agents is told."""
+        check = self.health_check
+        return Traits(
+            watchdog=self.timeouts.watchdog,
+            check=check is not None,
+            liveness=check is not None and check.liveness,
+        )
 
 
 def parse_manifest(document: object, *, where: str) -> Manifest:
@@ -236,6 +253,9 @@ def _health_check(top: Fields) -> HealthCheck | None:
         period=section.get("period", fields.integer(1, 86_400), 30),
         timeout=section.get("timeout", fields.integer(1, 300), 5),
         failures=section.get("failures", fields.integer(1, 100), 3),
+        successes=section.get("successes", fields.integer(1, 100), 1),
+        start_delay=section.get("start_delay", fields.integer(0, 3600), 0),
+        liveness=section.get("liveness", fields.flag, default=False),
     )
     if sum(section.has(kind) for kind in ("command", "http", "tcp")) != 1:
         section.problems.add(section.path, "must have exactly one of command, http and tcp")

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from opmas.core.agent import Phase, Reason
 from opmas.core.state import Agent, Pending, Then
+from opmas.core.vitals import of_new_run
 
 
 def queue(agent: Agent, reason: Reason, now: float) -> Agent:
@@ -21,5 +22,5 @@ def enter(agent: Agent, phase: Phase, reason: Reason, now: float) -> Agent:
     if phase is agent.phase and reason is agent.reason:
         return agent
     if phase in {Phase.STARTING, Phase.STOPPED}:
-        agent = replace(agent, reported=None)  # what the last run said of itself is over
+        agent = replace(agent, vitals=of_new_run(agent.vitals))
     return replace(agent, phase=phase, reason=reason, since=now, message="")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opmas.core.agent import Health, Phase
+from opmas.core.agent import Phase
+from opmas.core.assessment import UP
 from opmas.core.events import Announce
 from opmas.core.exits import code_name, signal_of
 from opmas.core.state import Agent, Pending, health
@@ -41,8 +42,8 @@ def phase_news(before: Agent, after: Agent) -> tuple[Announce, ...]:
         data: dict[str, Any] = {"from": before.phase, "to": after.phase, "reason": after.reason}
         news.append(Announce("opmas.agent.phase", subject, data))
     was, now_is = health(before), health(after)
-    told = {was.status, now_is.status}
-    if len(told) > 1 and Health.UNKNOWN not in told:  # coming and going is the phase's news
+    both_up = before.phase in UP and after.phase in UP  # coming and going is the phase's news
+    if both_up and was.status is not now_is.status:
         data = {"from": was.status, "to": now_is.status, "message": now_is.message}
         news.append(Announce("opmas.agent.health", subject, data))
     return tuple(news)

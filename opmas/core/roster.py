@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from opmas.core.agent import AgentSpec, Desired, Phase, Reason
+from opmas.core.briefing import briefed, leaning_on
 from opmas.core.events import (
     Announce,
     ApplyLimits,
@@ -22,6 +23,7 @@ from opmas.core.events import (
     SendConfig,
     Start,
     Stop,
+    Tick,
 )
 from opmas.core.lifecycle import decide
 from opmas.core.recovery import Policy
@@ -70,10 +72,14 @@ Decision = tuple[Roster, tuple["Effect", ...]]
 
 def step(roster: Roster, name: str, event: Event, now: float) -> Decision:
     """Return the roster after an event of one agent, and the effects in order."""
-    known = roster.get(name)
+    known = briefed(roster, roster.get(name), now)
     let_down = is_let_down(roster, known)
     agent, effects = decide(known, event, now, roster.policy, let_down=let_down)
-    return _with(roster, agent), effects
+    roster = _with(roster, agent)
+    for other in leaning_on(roster, known, agent):
+        roster, more = step(roster, other, Tick(), now)
+        effects = (*effects, *more)
+    return roster, effects
 
 
 def put(roster: Roster, spec: AgentSpec, now: float, *, create_only: bool = False) -> Decision:

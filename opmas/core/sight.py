@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from opmas.core.agent import Health, Phase, Reason
+from opmas.core.assessment import UP
 from opmas.core.evidence import Sighting
 from opmas.core.exits import code_name
-from opmas.core.state import health
+from opmas.core.health import HEALTHY
 
 if TYPE_CHECKING:
     from opmas.core.state import Agent
@@ -41,14 +42,16 @@ def is_fresh_start(agent: Agent) -> bool:
 
 def sight(agent: Agent, now: float, figures: Figures = NO_FIGURES) -> Sighting:
     """Return what is known of the agent at this instant."""
-    report = health(agent)
-    said = agent.reported or report  # what it says while it starts is no health yet
+    # What it says itself, not what follows from other facts: those have rules of their own. What
+    # it says while it starts is no health yet.
+    said = agent.reported or HEALTHY
+    own_health = said.status if agent.phase in UP else Health.UNKNOWN
     unit, last = agent.unit, agent.last_exit
     return Sighting(
         at=now,
         phase=agent.phase,
         reason=agent.reason,
-        health=report.status,
+        health=own_health,
         since=agent.since,
         codes=tuple(c.code for c in said.checks if c.status is not Health.HEALTHY),
         desired=agent.spec.desired,

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from opmas.core import events
 from opmas.core.agent import AgentSpec, Health, Phase, Reason
-from opmas.core.health import HEALTHY, Report
+from opmas.core.assessment import UP, Assessment, assess, own_word
+from opmas.core.damping import STEADY, Damping
+from opmas.core.health import Report
 from opmas.core.vitals import NOTHING_LEARNED, Vitals
 
 if TYPE_CHECKING:
@@ -75,14 +77,20 @@ class Agent:
     package_present: bool = True
     paused: bool = False  # a change needs it down
     let_down: bool = False  # what it requires is down, or was a moment ago
-    reported: Report | None = None
     vitals: Vitals = NOTHING_LEARNED
+    damping: Damping = STEADY
+    assessment: Assessment | None = None  # as of its last step
     well_since: float | None = None  # it runs, and is not unhealthy, without a break
 
     @property
     def name(self) -> str:
         """The agent's name."""
         return self.spec.name
+
+    @property
+    def reported(self) -> Report | None:
+        """What it says itself, or its probe for it; None: nothing yet."""
+        return own_word(self)
 
 
 Cause = Fact | type[events.Command]
@@ -144,14 +152,18 @@ def fact(unit: UnitState | None) -> Fact:
 
 
 def health(agent: Agent) -> Report:
-    """Return the agent's health: unknown unless it runs, healthy until something else is said."""
-    if agent.phase not in {Phase.RUNNING, Phase.RELOADING}:
+    """Return the agent's health as of its last step: unknown unless it runs."""
+    if agent.phase not in UP:
         return Report(Health.UNKNOWN)
-    return agent.reported or HEALTHY
+    assessment = agent.assessment or assess(agent, agent.since)
+    said = agent.vitals.reported
+    checks = () if said is None else said.report.checks
+    return Report(assessment.status, assessment.message, checks)
 
 
 def deadline(agent: Agent) -> float | None:
     """Return when the agent wants a `Tick`, or None."""
     retries = agent.phase is Phase.BACKOFF and not agent.paused
     retry_at = agent.retry_at if retries else None
-    return min((at for at in (agent.settle_at, retry_at) if at is not None), default=None)
+    due = None if agent.assessment is None else agent.assessment.due
+    return min((at for at in (agent.settle_at, retry_at, due) if at is not None), default=None)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from opmas.core.agent import Phase, Reason
 from opmas.core.state import Agent, Pending
+from opmas.core.vitals import NO_TRAITS, Traits
 
 if TYPE_CHECKING:
     from opmas.core.roster import Roster
@@ -24,10 +25,13 @@ UP: Final = frozenset({Phase.RUNNING, Phase.RELOADING})
 
 @dataclass(frozen=True, slots=True)
 class Ties:
-    """What every agent of a package needs: `requires` must run, `after` is only waited for."""
+    """What every agent of a package needs: `requires` must run, `after` is only waited for; and
+    how its health is told.
+    """
 
     requires: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    traits: Traits = NO_TRAITS
 
 
 NO_TIES: Final = Ties()

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from opmas.core import events
 from opmas.core.agent import Desired, Phase, Reason
+from opmas.core.damping import STEADY
 from opmas.core.state import DOWN, Agent, Pending, Then, fact
+from opmas.core.vitals import NOTHING_LEARNED
 
 
 def wish(agent: Agent, command: events.Command) -> Agent:
@@ -49,8 +51,9 @@ def was_starting(agent: Agent) -> bool:
 def booted(agent: Agent, now: float) -> Agent:
     """Return the agent at a new boot: holds and failures are over, quarantine is not."""
     agent = replace(
-        agent, since=now, held=False, retry_at=None, settle_at=None, reported=None, message=""
-    )
+        agent, since=now, held=False, retry_at=None, settle_at=None, message="",
+        vitals=NOTHING_LEARNED, damping=STEADY, well_since=None,
+    )  # fmt: skip
     if agent.then in {Then.REMOVE, Then.PURGE} or agent.phase is Phase.QUARANTINED:
         return replace(agent, pending=Pending.NOTHING)
     wanted = agent.spec.desired is Desired.RUNNING

@@ -139,7 +139,8 @@ class Shelf:
         found = {}
         for package in self.packages.all():
             manifest = package.manifest
-            ties = Ties(manifest.requires, (*manifest.wants, *manifest.after))
+            after = (*manifest.wants, *manifest.after)
+            ties = Ties(manifest.requires, after, manifest.traits)
             found[package.name, package.version] = ties
             if self.packages.find(package.name) is package:
                 found[package.name, ""] = ties

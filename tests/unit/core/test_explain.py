@@ -9,6 +9,7 @@ from opmas.core.explain import NEXT, REASONS, explain, message
 from opmas.core.health import Check, Report
 from opmas.core.recovery import Policy
 from opmas.core.state import Pending, Then
+from opmas.core.vitals import Said, Vitals
 from tests.builders import active, agent, exited, killed, running, spec
 
 POLICY = Policy()
@@ -21,7 +22,8 @@ def test_every_reason_and_phase_has_a_sentence():
 
 def test_a_running_agent_is_explained_by_what_systemd_and_it_say():
     report = Report(Health.DEGRADED, "", (Check("disk", Health.DEGRADED, "", "disk is full"),))
-    subject = running(unit=active(status_text="12 readings"), reported=report)
+    vitals = Vitals(reported=Said(report, 0.0))
+    subject = running(unit=active(status_text="12 readings"), vitals=vitals)
 
     text = explain(subject, 5.0, POLICY)
 
