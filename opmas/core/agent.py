@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from opmas.core.policy import NO_RECOVERY, Recovery
 from opmas.errors import InvalidError
 
 UNIT_PREFIX: Final = "opmas-agent@"
@@ -117,6 +118,7 @@ class AgentSpec:
     limits: Limits = Limits()
     grants: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    recovery: Recovery = NO_RECOVERY
 
 
 def unit_name(agent: str) -> str:

@@ -10,15 +10,21 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from opmas.core.agent import AgentSpec, Desired, Limits, Phase, Reason
+from opmas.core.alteration import dump_alteration, load_alteration
+from opmas.core.decided import Cure, Remedy, dump_decided, load_decided
+from opmas.core.policy import dump_recovery, load_recovery
 from opmas.core.recall import dump_health, with_health
 from opmas.core.state import Agent, Pending, Then
 from opmas.core.unit import UnitState
 
 _PLAIN: Final = ("since", "message", "held", "failures", "retry_at", "started_with")
+# Not in what older versions saved.
 _LATER: Final[dict[str, Any]] = {
     "paused": False,
+    "failing_since": None,
+    "renewed_at": None,
     "well_since": None,
-}  # not in what older versions saved
+}
 
 
 def dump_condition(agent: Agent) -> dict[str, Any]:
@@ -26,12 +32,21 @@ def dump_condition(agent: Agent) -> dict[str, Any]:
     plain = {name: getattr(agent, name) for name in (*_PLAIN, *_LATER)}
     last_exit = None if agent.last_exit is None else asdict(agent.last_exit)
     enums = {name: str(getattr(agent, name)) for name in ("phase", "reason", "pending", "then")}
-    return {**plain, **enums, "last_exit": last_exit, "health": dump_health(agent)}
+    return {
+        **plain,
+        **enums,
+        "last_exit": last_exit,
+        "health": dump_health(agent),
+        "decisions": [dump_decided(each) for each in agent.decisions],
+        "altered": None if agent.altered is None else dump_alteration(agent.altered),
+        "remedy": None if agent.remedy is None else asdict(agent.remedy),
+    }
 
 
 def load_condition(spec: AgentSpec, saved: dict[str, Any]) -> Agent:
     """Return the agent as it was saved; its unit is to be observed anew."""
-    last_exit = saved.get("last_exit")
+    last_exit, altered = saved.get("last_exit"), saved.get("altered")
+    remedy = saved.get("remedy")
     agent = Agent(
         spec=spec,
         **{name: saved[name] for name in _PLAIN},
@@ -41,13 +56,16 @@ def load_condition(spec: AgentSpec, saved: dict[str, Any]) -> Agent:
         pending=Pending(saved["pending"]),
         then=Then(saved["then"]),
         last_exit=None if last_exit is None else UnitState(**last_exit),
+        decisions=tuple(load_decided(each) for each in saved.get("decisions", ())),
+        altered=None if altered is None else load_alteration(altered),
+        remedy=None if remedy is None else Remedy(Cure(remedy["cure"]), remedy["target"]),
     )
     return with_health(agent, saved.get("health"))
 
 
 def dump_spec(spec: AgentSpec) -> dict[str, Any]:
     """Return the specification as a JSON object."""
-    return asdict(spec)
+    return {**asdict(spec), "recovery": dump_recovery(spec.recovery)}
 
 
 def load_spec(saved: dict[str, Any]) -> AgentSpec:
@@ -61,4 +79,5 @@ def load_spec(saved: dict[str, Any]) -> AgentSpec:
         limits=Limits(**saved["limits"]),
         grants=tuple(saved["grants"]),
         after=tuple(saved["after"]),
+        recovery=load_recovery(saved.get("recovery", {})),
     )

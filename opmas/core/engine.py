@@ -264,7 +264,7 @@ def _apply(roster: Roster, change: Change, now: float) -> Step:
             return _look(roster, change, position)
         if task.state is TaskState.TODO:
             return _begin(roster, change, position, now)
-    return commit(roster, change)
+    return commit(roster, change, now)
 
 
 def _begin(roster: Roster, change: Change, position: int, now: float) -> Step:

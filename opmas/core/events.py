@@ -110,6 +110,21 @@ class NeedsMet:
 
 
 @dataclass(frozen=True, slots=True)
+class Respecified:
+    """What the agent is started with is another now: what it failed with is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """It runs and does not work, and another agent fails for that: it is restarted.
+
+    Nothing is wanted of it that was not before, and none of its failures is forgotten.
+    """
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """A queued start may go ahead; `digest` identifies what the agent is started with."""
 
@@ -160,6 +175,8 @@ Observation = (
     | Unpaused
     | NeedsUnmet
     | NeedsMet
+    | Respecified
+    | Renew
     | Turn
     | HealthReported
     | Probed

@@ -6,6 +6,8 @@ import signal
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from opmas.core.unit import UnitState
 
 CLD_EXITED, CLD_KILLED, CLD_DUMPED = 1, 2, 3  # siginfo codes, waitid(2)
@@ -16,9 +18,9 @@ CODES: Final = {CLD_EXITED: "exited", CLD_KILLED: "killed", CLD_DUMPED: "dumped"
 EXIT_CONFIG: Final = 78
 
 
-def is_config_exit(unit: UnitState) -> bool:
-    """Return whether the program said that starting it again cannot help."""
-    return unit.exec_main_code == CLD_EXITED and unit.exec_main_status == EXIT_CONFIG
+def gives_up(unit: UnitState, statuses: Collection[int] = (EXIT_CONFIG,)) -> bool:
+    """Return whether the program said, by one of these, that starting it again cannot help."""
+    return unit.exec_main_code == CLD_EXITED and unit.exec_main_status in statuses
 
 
 def code_name(unit: UnitState) -> str:

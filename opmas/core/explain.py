@@ -14,7 +14,7 @@ from opmas.core.exits import EXIT_CONFIG, exit_text
 from opmas.core.state import DOWN, Agent, Pending, Then, fact, health
 
 if TYPE_CHECKING:
-    from opmas.core.recovery import Policy
+    from opmas.core.policy import Policy
 
 REASONS: Final = {
     Reason.CREATED: "it was created and never started",

@@ -24,17 +24,27 @@ from typing import TYPE_CHECKING, Final
 
 from opmas.core import events
 from opmas.core.agent import Desired, Phase, Reason
-from opmas.core.assessment import judged, learned
+from opmas.core.assessment import judged, learned, not_alive
 from opmas.core.events import Forget, Prepare, StartUnit, StopUnit
+from opmas.core.jobnews import START_GRACE, foreign_job_ended, job_issued
 from opmas.core.moves import enter, queue
 from opmas.core.news import exit_news, phase_news
 from opmas.core.recall import unheard
-from opmas.core.recovery import Policy, judge, reason_up
+from opmas.core.recovery import (
+    failed,
+    forgiven,
+    is_due,
+    rearmed,
+    reason_up,
+    refused,
+    released,
+    retried,
+)
 from opmas.core.standby import needs_met, needs_unmet, unpause
 from opmas.core.state import (
-    COMES_UP,
     DOWN,
     LIVE,
+    RETRIED,
     TRANSITIONS,
     Agent,
     Fact,
@@ -46,41 +56,45 @@ from opmas.core.wish import booted, was_starting, wish
 from opmas.errors import TransitionError
 
 if TYPE_CHECKING:
+    from opmas.core.context import Context
     from opmas.core.events import Effect, Event
     from opmas.core.unit import UnitState
 
 SETTLE: Final = 0.3  # seconds; above RestartSec=100ms of the template
-START_GRACE: Final = 5.0  # seconds in which the job of a start must show in the unit
 STOP_GRACE: Final = 5.0  # seconds in which a stop that was asked for must show in the unit
 CALL_GRACE: Final = 60.0  # seconds in which systemd's answer to a call is there, or a refusal
 
 
 Decision = tuple[Agent, tuple["Effect", ...]]
+__all__ = ["SETTLE", "START_GRACE", "STOP_GRACE", "Decision", "decide"]
 
 
-def decide(
-    agent: Agent, event: Event, now: float, policy: Policy, *, let_down: bool = False
-) -> Decision:
-    """Return the agent after `event`, and the effects to carry out, in order.
+def decide(agent: Agent, event: Event, now: float, context: Context) -> Decision:
+    """Return the agent after `event`, and the effects to carry out, in order."""
+    agent = replace(agent, let_down=context.let_down(agent))
+    lately, news = forgiven(agent, now, context)
+    after, effects = _step(lately, event, now, context)
+    after, more = _kept_alive(judged(agent, after, now), event, now, context)
+    return after, (*news, *phase_news(agent, after), *effects, *more)
 
-    `let_down` says that an agent which this one requires is down, or was just now: systemd stops
-    the one with the other, and that is nobody's wish.
+
+def _kept_alive(agent: Agent, event: Event, now: float, context: Context) -> Decision:
+    """Return the agent on its way down, when the check of its life says that it does not work:
+    systemd sees it run, and it is started again as one that failed.
     """
-    agent = replace(agent, let_down=let_down)
-    after, effects = _step(_forgiven(agent, now, policy), event, now, policy)
+    if not isinstance(event, events.Probed) or not not_alive(agent):
+        return agent, ()
+    wanted = agent.spec.desired is Desired.RUNNING and agent.pending is Pending.NOTHING
+    left = agent.paused or context.in_change or context.excused(agent, Reason.UNHEALTHY)
+    if not wanted or agent.phase is not Phase.RUNNING or left:
+        return agent, ()
+    after, effects = _stop(agent, now, Reason.UNHEALTHY)
     after = judged(agent, after, now)
     return after, (*phase_news(agent, after), *effects)
 
 
-def _forgiven(agent: Agent, now: float, policy: Policy) -> Agent:
-    """Return the agent without its old failures, when it has run long enough since."""
-    if agent.failures and agent.phase is Phase.RUNNING and now - agent.since >= policy.reset_after:
-        return replace(agent, failures=0)
-    return agent
-
-
 def _step(  # noqa: C901, PLR0911, PLR0912 -- one case an event
-    agent: Agent, event: Event, now: float, policy: Policy
+    agent: Agent, event: Event, now: float, context: Context
 ) -> Decision:
     match event:
         case events.Start() | events.Stop() | events.Restart() | events.Remove():
@@ -90,11 +104,11 @@ def _step(  # noqa: C901, PLR0911, PLR0912 -- one case an event
         case events.Resumed(state=unit, same_boot=same_boot):
             return _resume(unheard(agent, now), unit, now, same_boot=same_boot)
         case events.JobIssued(job_id=job_id):
-            return _job_issued(agent, job_id, now), ()
+            return job_issued(agent, job_id, now), ()
         case events.JobEnded():
             return _job_ended(agent, event, now)
         case events.CallRefused():
-            return _refused(agent, event, now, policy), ()
+            return refused(agent, event, now, context), ()
         case events.PackageSeen(present=present):
             return _package_seen(replace(agent, package_present=present), now)
         case events.Paused():
@@ -105,12 +119,16 @@ def _step(  # noqa: C901, PLR0911, PLR0912 -- one case an event
             return needs_unmet(agent, message, now), ()
         case events.NeedsMet():
             return needs_met(agent, now), ()
+        case events.Respecified():
+            return released(rearmed(agent, now, context), now), ()
+        case events.Renew(message=message):
+            return _renew(agent, message, now)
         case events.Turn(digest=digest):
             return _turn(agent, digest, now)
         case events.HealthReported() | events.Probed() | events.Linked() | events.Pressed():
             return learned(agent, event, now), ()
         case events.Tick():
-            return _tick(agent, now, policy)
+            return _tick(agent, now, context)
 
 
 def _command(agent: Agent, command: events.Command, now: float) -> Decision:
@@ -160,6 +178,15 @@ def _stop(agent: Agent, now: float, reason: Reason = Reason.REQUESTED) -> Decisi
     return agent, (StopUnit(agent.name),)
 
 
+def _renew(agent: Agent, message: str, now: float) -> Decision:
+    """Return the agent on its way down and up again, for another's sake."""
+    if agent.phase not in {Phase.RUNNING, Phase.RELOADING} or agent.pending is not Pending.NOTHING:
+        return agent, ()
+    agent = replace(agent, then=Then.START, renewed_at=now)
+    agent, effects = _stop(agent, now, Reason.DEPENDENCY_RESTART)
+    return replace(agent, message=message), effects
+
+
 def _pause(agent: Agent, now: float) -> Decision:
     """Return the agent on its way down for a change; what waits to be started stays down."""
     if agent.then in {Then.REMOVE, Then.PURGE} or agent.pending is Pending.STOP:
@@ -171,19 +198,27 @@ def _pause(agent: Agent, now: float) -> Decision:
 
 def _stopped(agent: Agent, now: float) -> Decision:
     """Return what follows when the unit is down because we wanted it down."""
-    then = agent.then
+    then, why = agent.then, agent.reason
+    if why is Reason.UNHEALTHY and agent.phase is Phase.STOPPING and _is_wanted(agent):
+        return replace(agent, pending=Pending.NOTHING, settle_at=now), ()  # the ladder's next
     agent = replace(
         agent, pending=Pending.NOTHING, then=Then.NOTHING, settle_at=None, retry_at=None
     )
     wanted = agent.spec.desired is Desired.RUNNING and agent.package_present
     if (then is Then.START or wanted) and not agent.paused:
         # wanted, though it was stopped: its package went, and came back meanwhile
-        return queue(agent, Reason.REQUESTED, now), ()
+        renewed = why is Reason.DEPENDENCY_RESTART
+        return queue(agent, why if renewed else Reason.REQUESTED, now), ()
     reason = Reason.REQUESTED if agent.package_present else Reason.PACKAGE_MISSING
     agent = enter(agent, Phase.STOPPED, Reason.CHANGE if agent.paused else reason, now)
     if then in {Then.REMOVE, Then.PURGE}:
         return replace(agent, then=then), (Forget(agent.name, purge=then is Then.PURGE),)
     return agent, ()
+
+
+def _is_wanted(agent: Agent) -> bool:
+    wanted = agent.spec.desired is Desired.RUNNING and agent.package_present
+    return wanted and agent.then is Then.NOTHING and not agent.paused
 
 
 def _observe(agent: Agent, unit: UnitState | None, now: float) -> Decision:
@@ -199,6 +234,8 @@ def _observe(agent: Agent, unit: UnitState | None, now: float) -> Decision:
     if agent.paused and agent.pending is Pending.NOTHING and seen is not Fact.DEACTIVATING:
         after, more = _stop(agent, now, Reason.CHANGE)  # the change still needs it down
         return after, (*effects, *more)
+    if agent.phase in {Phase.FAILED, Phase.QUARANTINED} and agent.pending is Pending.NOTHING:
+        agent = replace(agent, failures=0)  # somebody else started it: that releases it, too
     return _up(agent, seen, now), effects
 
 
@@ -244,52 +281,37 @@ def _down(agent: Agent, now: float) -> Decision:
     return agent, ()
 
 
-def _tick(agent: Agent, now: float, policy: Policy) -> Decision:
+def _tick(agent: Agent, now: float, context: Context) -> Decision:
     if agent.settle_at is not None and now >= agent.settle_at:
         if agent.unit is not None and agent.unit.job_id:
             return replace(agent, settle_at=now + SETTLE), ()  # its job will tell
         if agent.pending is Pending.STOP:
             return _stop(agent, now)  # the one before was refused, or its job replaced
-        return _settle(agent, now, policy), ()
-    due = agent.retry_at is not None and now >= agent.retry_at
-    if due and agent.phase is Phase.BACKOFF and not agent.paused:
-        return queue(agent, Reason.AUTO_RESTART, now), ()
+        return _settle(agent, now, context)
+    if is_due(agent, now) and agent.phase in RETRIED and not agent.paused:
+        return retried(agent, now, context)
     return agent, ()
 
 
-def _settle(agent: Agent, now: float, policy: Policy) -> Agent:
+def _settle(agent: Agent, now: float, context: Context) -> Decision:
     """Return the agent whose unit stayed down: held, ended by itself, or failed."""
     started = agent.pending is Pending.START
     agent = replace(agent, settle_at=None, pending=Pending.NOTHING, jobs=frozenset())
     seen = fact(agent.unit)
     if seen not in DOWN:
-        return agent
+        return agent, ()
     if agent.then is Then.START and not agent.paused:  # asked for while it went down
-        return queue(replace(agent, foreign_job=False), Reason.REQUESTED, now)
-    if agent.let_down and seen is Fact.INACTIVE:
-        return enter(replace(agent, foreign_job=False), Phase.STOPPED, Reason.DEPENDENCY, now)
+        return queue(replace(agent, foreign_job=False), Reason.REQUESTED, now), ()
+    unwell = agent.phase is Phase.STOPPING and agent.reason is Reason.UNHEALTHY
+    if not unwell and agent.let_down and seen is Fact.INACTIVE:
+        return enter(replace(agent, foreign_job=False), Phase.STOPPED, Reason.DEPENDENCY, now), ()
     stopped = agent.foreign_job and (seen is Fact.INACTIVE or agent.phase is Phase.STOPPING)
-    if not stopped and (seen is Fact.FAILED or started):
-        return _failed(agent, now, policy)
+    if unwell or (not stopped and (seen is Fact.FAILED or started)):
+        return failed(agent, now, context)
     if stopped:
-        return enter(replace(agent, held=True, foreign_job=False), Phase.STOPPED, Reason.HELD, now)
-    return enter(agent, Phase.STOPPED, Reason.CLEAN_EXIT, now)
-
-
-def _failed(agent: Agent, now: float, policy: Policy) -> Agent:
-    failures = agent.failures + 1
-    verdict = judge(agent.name, agent.unit, failures, policy)
-    retry_at = None if verdict.delay is None else now + verdict.delay
-    agent = replace(agent, failures=failures, retry_at=retry_at, foreign_job=False)
-    return enter(agent, verdict.phase, verdict.reason, now)
-
-
-def _job_issued(agent: Agent, job_id: int, now: float) -> Agent:
-    if agent.pending not in {Pending.START, Pending.STOP}:
-        return agent  # what it was for is seen already
-    if agent.pending is Pending.START and agent.settle_at is not None:
-        agent = replace(agent, settle_at=min(agent.settle_at, now + START_GRACE))
-    return replace(agent, jobs=agent.jobs | {job_id})
+        agent = replace(agent, held=True, foreign_job=False)
+        return enter(agent, Phase.STOPPED, Reason.HELD, now), ()
+    return enter(agent, Phase.STOPPED, Reason.CLEAN_EXIT, now), ()
 
 
 def _job_ended(agent: Agent, event: events.JobEnded, now: float) -> Decision:
@@ -301,7 +323,7 @@ def _job_ended(agent: Agent, event: events.JobEnded, now: float) -> Decision:
     if agent.pending is Pending.STOP and seen in DOWN and (ours or event.result == "done"):
         return _stopped(agent, now)  # it was down before our stop: no more is seen of it
     if not ours:
-        return _foreign_job_ended(agent, event, now), ()
+        return foreign_job_ended(agent, event, now), ()
     if agent.pending is Pending.STOP:
         if event.result == "done":
             return replace(agent, stop_done=True), ()
@@ -313,34 +335,6 @@ def _job_ended(agent: Agent, event: events.JobEnded, now: float) -> Decision:
     if not canceled and seen is Fact.INACTIVE:
         agent = replace(agent, pending=Pending.START)  # no run to look at: the job itself failed
     return (replace(agent, settle_at=now + SETTLE) if seen in DOWN else agent), ()
-
-
-def _foreign_job_ended(agent: Agent, event: events.JobEnded, now: float) -> Agent:
-    """Return the agent after a job of somebody else's: a stop, when the unit is down now."""
-    seen = fact(agent.unit)
-    if seen not in DOWN and seen is not Fact.DEACTIVATING:
-        return agent
-    if agent.phase is Phase.BACKOFF and event.result == "done":
-        agent = replace(agent, held=True, retry_at=None)
-        return enter(agent, Phase.STOPPED, Reason.HELD, now)
-    return replace(agent, foreign_job=True)
-
-
-def _refused(agent: Agent, event: events.CallRefused, now: float, policy: Policy) -> Agent:
-    if agent.pending not in {Pending.START, Pending.STOP}:
-        return agent
-    stopping = agent.pending is Pending.STOP
-    if stopping and event.retry:
-        return replace(agent, settle_at=now + policy.first_delay, message=event.message)
-    agent = replace(agent, pending=Pending.NOTHING, then=Then.NOTHING, settle_at=None)
-    if stopping:
-        seen = fact(agent.unit)
-        phase = Phase.STOPPED if seen in DOWN else COMES_UP[seen]
-        return replace(enter(agent, phase, event.reason, now), message=event.message)
-    retry_at = now + policy.first_delay if event.retry else None
-    phase = Phase.BACKOFF if event.retry else Phase.FAILED
-    agent = enter(replace(agent, retry_at=retry_at), phase, event.reason, now)
-    return replace(agent, message=event.message)
 
 
 def _package_seen(agent: Agent, now: float) -> Decision:

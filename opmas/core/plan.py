@@ -121,6 +121,12 @@ def remove_package(
     return _of_package(package, Kind.REMOVE, (Task(TaskName.CHECK), *tasks), author)
 
 
+def unwatched(change: Change) -> Change:
+    """Return the change without its watch."""
+    tasks = tuple(task for task in change.tasks if task.name is not TaskName.WATCH)
+    return replace(change, tasks=tasks, window=0.0)
+
+
 def _to_version(*, back: bool) -> tuple[Kind, tuple[TaskName, ...]]:
     return (Kind.ROLLBACK, _ROLLBACK) if back else (Kind.UPDATE, _UPDATE)
 

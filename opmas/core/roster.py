@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import graphlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from opmas.core.agent import AgentSpec, Desired, Phase, Reason
 from opmas.core.briefing import briefed, leaning_on
+from opmas.core.budget import Budget
+from opmas.core.context import Context
 from opmas.core.events import (
     Announce,
     ApplyLimits,
@@ -20,15 +22,18 @@ from opmas.core.events import (
     NeedsUnmet,
     PackageSeen,
     Prepare,
+    Respecified,
     SendConfig,
     Start,
     Stop,
     Tick,
 )
 from opmas.core.lifecycle import decide
-from opmas.core.recovery import Policy
+from opmas.core.policy import Policy, Recovery
+from opmas.core.recovery import took_place
 from opmas.core.state import Agent, Pending, Then, deadline
-from opmas.core.ties import Ties, is_let_down, ties_of, unmet, waiting, waits
+from opmas.core.surroundings import Surroundings
+from opmas.core.ties import Ties, ties_of, unmet, waiting, waits
 from opmas.errors import AgentExistsError, InvalidError, TransitionError, UnknownAgentError
 
 if TYPE_CHECKING:
@@ -45,8 +50,10 @@ class Roster:
 
     `ties` says what agents of a package need of others, by the package's name and version.
     `changes` are those under way and the last ended ones, `bad` is what was undone, by
-    `knownbad.key`, `holds` names packages that stay as they are. `utc_offset` turns the machine's
-    monotonic time into seconds since 1970.
+    `knownbad.key`, `holds` names packages that stay as they are. `policy` is the host's word on
+    recovery, `policies` are those of packages by name and version, `budget` is of restarts,
+    `around` is what was last read of the host. `utc_offset` turns the machine's monotonic time
+    into seconds since 1970.
     """
 
     agents: Mapping[str, Agent] = field(default_factory=dict)
@@ -57,6 +64,9 @@ class Roster:
     last_change: int = 0
     bad: Mapping[str, Bad] = field(default_factory=dict)
     holds: frozenset[str] = frozenset()
+    policies: Mapping[tuple[str, str], Recovery] = field(default_factory=dict)
+    budget: Budget = field(default=Budget())
+    around: Surroundings = field(default=Surroundings(), compare=False)
     utc_offset: float = field(default=0.0, compare=False)
 
     def get(self, name: str) -> Agent:
@@ -68,13 +78,17 @@ class Roster:
 
 
 Decision = tuple[Roster, tuple["Effect", ...]]
+SPECIFIED: Final = (
+    "package", "version", "desired", "config", "limits", "grants", "after", "recovery",
+)  # fmt: skip
 
 
 def step(roster: Roster, name: str, event: Event, now: float) -> Decision:
     """Return the roster after an event of one agent, and the effects in order."""
     known = briefed(roster, roster.get(name), now)
-    let_down = is_let_down(roster, known)
-    agent, effects = decide(known, event, now, roster.policy, let_down=let_down)
+    agent, effects = decide(known, event, now, Context(roster, known.spec))
+    if isinstance(event, Tick) and took_place(known, agent):
+        roster = replace(roster, budget=roster.budget.taken(now))
     roster = _with(roster, agent)
     for other in leaning_on(roster, known, agent):
         roster, more = step(roster, other, Tick(), now)
@@ -186,11 +200,7 @@ def _create(roster: Roster, spec: AgentSpec, now: float) -> Decision:
 
 
 def _change(roster: Roster, known: Agent, spec: AgentSpec, now: float) -> Decision:
-    changed = [
-        name
-        for name in ("package", "version", "desired", "config", "limits", "grants", "after")
-        if getattr(spec, name) != getattr(known.spec, name)
-    ]
+    changed = [name for name in SPECIFIED if getattr(spec, name) != getattr(known.spec, name)]
     if not changed:
         return roster, ()
     effects: list[Effect] = [
@@ -202,14 +212,15 @@ def _change(roster: Roster, known: Agent, spec: AgentSpec, now: float) -> Decisi
     if "limits" in changed:
         effects.append(ApplyLimits(spec.name))
     agent = replace(known, spec=spec)
-    if (
-        "package" in changed or "version" in changed
-    ):  # whoever asked has looked that the new one is there
-        agent, more = decide(agent, PackageSeen(present=True), now, roster.policy)
-        effects.extend(more)
+    happens: list[Event] = []
+    if {"package", "version"} & set(changed):  # whoever asked has looked that the new one is there
+        happens.append(PackageSeen(present=True))
     if "desired" in changed:
-        wish = Start() if spec.desired is Desired.RUNNING else Stop()
-        agent, more = decide(agent, wish, now, roster.policy)
+        happens.append(Start() if spec.desired is Desired.RUNNING else Stop())
+    elif set(changed) - {"after"}:
+        happens.append(Respecified())
+    for event in happens:
+        agent, more = decide(agent, event, now, Context(roster, spec))
         effects.extend(more)
     return _with(roster, agent), tuple(effects)
 

@@ -19,7 +19,7 @@ def unpause(agent: Agent, now: float) -> Agent:
             reason = Reason.PACKAGE_MISSING if missing else Reason.REQUESTED
             return enter(agent, Phase.STOPPED, reason, now)
         return agent
-    return queue(replace(agent, failures=0), Reason.CHANGE, now)
+    return queue(replace(agent, failures=0, failing_since=None, remedy=None), Reason.CHANGE, now)
 
 
 def needs_unmet(agent: Agent, message: str, now: float) -> Agent:

@@ -20,6 +20,8 @@ from opmas.core.vitals import NOTHING_LEARNED, Vitals
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from opmas.core.alteration import Alteration
+    from opmas.core.decided import Decided, Remedy
     from opmas.core.unit import UnitState
 
 
@@ -66,6 +68,7 @@ class Agent:
     then: Then = Then.NOTHING
     held: bool = False
     failures: int = 0  # times in a row that systemd gave the agent up
+    failing_since: float | None = None  # the first of these, in seconds since 1970
     settle_at: float | None = None
     retry_at: float | None = None
     started_with: str = ""  # digest of unit text and package of the present run
@@ -81,6 +84,10 @@ class Agent:
     damping: Damping = STEADY
     assessment: Assessment | None = None  # as of its last step
     well_since: float | None = None  # it runs, and is not unhealthy, without a break
+    decisions: tuple[Decided, ...] = ()  # the last of the ladder, with what they rest on
+    altered: Alteration | None = None  # its last change that can be a cause
+    remedy: Remedy | None = None  # to be carried out in the same turn, for it
+    renewed_at: float | None = None  # when it was last restarted for another's sake
 
     @property
     def name(self) -> str:
@@ -97,6 +104,7 @@ Cause = Fact | type[events.Command]
 
 LIVE: Final = frozenset({Phase.STARTING, Phase.RUNNING, Phase.RELOADING, Phase.STOPPING})
 DOWN: Final = frozenset({Fact.INACTIVE, Fact.FAILED})
+RETRIED: Final = frozenset({Phase.BACKOFF, Phase.QUARANTINED})  # the latter by slow probes
 
 COMES_UP: Final[dict[Cause, Phase]] = {
     Fact.ACTIVATING: Phase.STARTING,
@@ -163,7 +171,7 @@ def health(agent: Agent) -> Report:
 
 def deadline(agent: Agent) -> float | None:
     """Return when the agent wants a `Tick`, or None."""
-    retries = agent.phase is Phase.BACKOFF and not agent.paused
+    retries = agent.phase in RETRIED and not agent.paused
     retry_at = agent.retry_at if retries else None
     due = None if agent.assessment is None else agent.assessment.due
     return min((at for at in (agent.settle_at, retry_at, due) if at is not None), default=None)

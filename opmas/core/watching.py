@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from opmas.core.agent import Desired, Health, Phase, Reason
+from opmas.core.alteration import alteration
 from opmas.core.change import Change, ChangeState, TaskName, TaskState
 from opmas.core.changes import enter, mark, marked, under_way, with_change
 from opmas.core.evidence import Surroundings, baseline, begin, take
-from opmas.core.reverting import begin_revert
+from opmas.core.reverting import bad_key_of, begin_revert
 from opmas.core.sight import sight
 from opmas.core.state import health
 from opmas.core.verdict import Decision, Verdict, judge
@@ -66,14 +67,14 @@ def watch(roster: Roster, change: Change, now: float) -> Step:
     watched = _watched(roster, change)
     if not watched:
         message = "its agents are not wanted running: there is nothing to watch"
-        return _keep(roster, change, "not-running", message, ())
+        return _keep(roster, change, now, "not-running", message)
     hurry = any(
         c.id > change.id and not c.automatic and set(c.agents) & set(change.agents)
         for c in under_way(roster)
     )
     if hurry and all(_is_well(a) for a in watched):
         message = "its agents were well when the next change came"
-        return _keep(roster, change, "next-change", message, ())
+        return _keep(roster, change, now, "next-change", message)
     return roster, ()
 
 
@@ -123,32 +124,50 @@ def _conclude(roster: Roster, change: Change, verdicts: Mapping[str, Verdict], n
         return roster, ()
     told = next((v for v in verdicts.values() if v.cause is not None), None)
     if told is None:
-        return _keep(roster, change, "well", "its agents do as well as before", ())
-    return _keep(roster, change, str(told.cause), told.sentence, told.facts)
+        return _keep(roster, change, now, "well", "its agents do as well as before")
+    return _keep(roster, change, now, str(told.cause), told.sentence, told.facts)
 
 
 def _keep(
-    roster: Roster, change: Change, reason: str, message: str, facts: tuple[str, ...]
+    roster: Roster,
+    change: Change,
+    now: float,
+    reason: str,
+    message: str,
+    facts: tuple[str, ...] = (),
 ) -> Step:
     position = next(i for i, t in enumerate(change.tasks) if t.name is TaskName.WATCH)
     roster, effects = mark(
         roster, change, position, marked(change.tasks[position], TaskState.DONE)
     )
-    roster, more = commit(roster, roster.changes[change.id], reason, message, facts)
+    roster, more = commit(roster, roster.changes[change.id], now, reason, message, facts)
     return roster, (*effects, *more)
 
 
 def commit(
     roster: Roster,
     change: Change,
+    now: float,
     reason: str = "done",
     message: str = "",
     facts: tuple[str, ...] = (),
 ) -> Step:
-    """Return the roster with the change kept."""
+    """Return the roster with the change kept, and its agents that remember it."""
+    agents = dict(roster.agents)
+    for name in change.agents:
+        if name in agents:
+            agents[name] = _altered(agents[name], change, roster.utc_offset + now)
+    roster = replace(roster, agents=agents)
     return enter(
         roster, change, ChangeState.COMMITTED, reason=reason, message=message, facts=facts
     )
+
+
+def _altered(agent: Agent, change: Change, at: float) -> Agent:
+    if change.undo_of is not None:
+        return replace(agent, altered=None)
+    found = alteration(change, agent.name, at, bad_key_of(change) or "")
+    return agent if found is None else replace(agent, altered=found)
 
 
 def _watched(roster: Roster, change: Change) -> list[Agent]:

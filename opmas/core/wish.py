@@ -22,6 +22,8 @@ def wish(agent: Agent, command: events.Command) -> Agent:
         then=_then(agent, command),
         held=False,
         failures=0,
+        failing_since=None,
+        remedy=None,
         retry_at=None,
         message="",
     )
@@ -52,12 +54,12 @@ def booted(agent: Agent, now: float) -> Agent:
     """Return the agent at a new boot: holds and failures are over, quarantine is not."""
     agent = replace(
         agent, since=now, held=False, retry_at=None, settle_at=None, message="",
-        vitals=NOTHING_LEARNED, damping=STEADY, well_since=None,
+        vitals=NOTHING_LEARNED, damping=STEADY, well_since=None, renewed_at=None, remedy=None,
     )  # fmt: skip
     if agent.then in {Then.REMOVE, Then.PURGE} or agent.phase is Phase.QUARANTINED:
         return replace(agent, pending=Pending.NOTHING)
     wanted = agent.spec.desired is Desired.RUNNING
-    agent = replace(agent, then=Then.NOTHING, failures=0)
+    agent = replace(agent, then=Then.NOTHING, failures=0, failing_since=None)
     if agent.paused:
         return replace(agent, pending=Pending.NOTHING, phase=Phase.STOPPED, reason=Reason.CHANGE)
     if not wanted:

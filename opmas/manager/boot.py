@@ -6,24 +6,26 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from opmas.core.agent import Desired, Phase, Reason
 from opmas.core.change import load_change
 from opmas.core.changes import REMEMBERED
 from opmas.core.condition import load_condition, load_spec
 from opmas.core.engine import resumed
 from opmas.core.knownbad import load_bad
 from opmas.core.roster import Roster
-from opmas.core.state import Agent
 from opmas.host.files import write_whole
-from opmas.manager.saver import Record, Stamps
+from opmas.manager.database import Opened, Origin
+from opmas.manager.merging import merge, record_of
+from opmas.manager.saver import Stamps
 from opmas.store.rows import ChangeQuery
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from opmas.core.state import Agent
     from opmas.manager.clock import Clock
     from opmas.manager.database import Databases
     from opmas.manager.files import AgentFiles
+    from opmas.manager.saver import Record
     from opmas.store.database import Database
 
 
@@ -37,7 +39,9 @@ class Saved:
     roster: Roster
     records: dict[str, Record]
     stamps: dict[int, Stamps] = field(default_factory=dict)
-    rebuilt: bool = False  # from the agents' files, because the database was lost
+    rebuilt: bool = False  # with the agents' files, because the database was lost
+    newer: tuple[str, ...] = ()  # agents that are as their files say
+    gone: tuple[str, ...] = ()  # agents whose files are gone since
 
 
 class BootMark:
@@ -69,38 +73,56 @@ def load_saved(
     roster: Roster,
     clock: Clock,
     *,
-    is_new: bool,
+    opened: Opened | None,
     same_boot: bool,
 ) -> Saved:
-    """Return what the database holds; from the agents' files when it is a new one."""
-    if not is_new and databases.current is not None:
-        rows = databases.current.agents()
+    """Return what the database holds; with the agents' files when it is not the latest."""
+    database = databases.current
+    if opened is not None and opened.origin is Origin.KEPT and database is not None:
+        rows = database.agents()
         agents = [load_condition(load_spec(row.spec), row.condition) for row in rows]
-        records = {
-            r.name: Record(r.config_version, r.revision, r.created_at, r.updated_at) for r in rows
-        }
+        records = {row.name: record_of(row) for row in rows}
         loaded, stamps = _with_changes(
-            databases.current, _with(roster, agents), clock.monotonic(), same_boot=same_boot
+            database, _with(roster, agents), clock.monotonic(), same_boot=same_boot
         )
         return Saved(loaded, records, stamps)
-    found = files.saved_specs()
-    now = databases.now()
-    agents = []
-    for saved in found:
-        agent = Agent(spec=saved.spec)
-        if same_boot and saved.spec.desired is Desired.RUNNING:  # it was started: see what became
-            agent = Agent(spec=saved.spec, phase=Phase.RUNNING, reason=Reason.READY)
-        agents.append(agent)
-    records = {s.spec.name: Record(s.config_version, 1, now, now) for s in found}
-    return Saved(_with(roster, agents), records, rebuilt=bool(found))
+    rows = [] if database is None else database.agents()
+    found = files.saved_specs() if files.exist() else None
+    merged = merge(rows, found, databases.now(), same_boot=same_boot)
+    loaded, stamps = _with(roster, list(merged.agents)), {}
+    if rows and database is not None:  # what was under way then is not what is now
+        loaded, stamps = _with_changes(
+            database, loaded, clock.monotonic(), same_boot=same_boot, goes_on=False
+        )
+    rebuilt = bool(merged.agents)
+    return Saved(loaded, merged.records, stamps, rebuilt, merged.newer, merged.gone)
+
+
+def adopted(database: Database, known: Roster, now: float, *, same_boot: bool) -> Saved:
+    """Return what is known with what the database holds beside it: it could not be read before."""
+    loaded, stamps = _with_changes(database, known, now, same_boot=same_boot)
+    agents, records = dict(known.agents), {}
+    for row in database.agents():
+        spec = load_spec(row.spec)
+        there = agents.setdefault(row.name, load_condition(spec, row.condition))
+        records[row.name] = record_of(row)
+        if there.spec != spec:
+            records[row.name] = replace(records[row.name], revision=row.revision + 1)
+    roster = replace(
+        loaded, agents=agents, changes={**known.changes, **loaded.changes},
+        last_change=max(known.last_change, loaded.last_change),
+    )  # fmt: skip
+    return Saved(roster, records, stamps)
 
 
 def _with_changes(
-    database: Database, roster: Roster, now: float, *, same_boot: bool
+    database: Database, roster: Roster, now: float, *, same_boot: bool, goes_on: bool = True
 ) -> tuple[Roster, dict[int, Stamps]]:
     """Return the roster with the changes that go on, and the last ones, for who asks of them."""
-    active = database.changes(ChangeQuery(active=True, limit=10_000))
-    rows = {row.id: row for row in [*database.changes(ChangeQuery(limit=REMEMBERED)), *active]}
+    found = database.changes(ChangeQuery(limit=REMEMBERED))
+    if goes_on:
+        found += database.changes(ChangeQuery(active=True, limit=10_000))
+    rows = {row.id: row for row in found if goes_on or row.ended_at is not None}
     changes = {}
     for id_, row in sorted(rows.items()):
         try:
@@ -112,11 +134,11 @@ def _with_changes(
     stamps = {r.id: Stamps(r.created_at, r.updated_at, r.ended_at) for r in rows.values()}
     bad = {key: load_bad(saved) for key, saved in database.bad().items()}
     roster = replace(
-        roster, changes=changes, last_change=max(rows, default=0), bad=bad,
+        roster, changes=changes, last_change=max((row.id for row in found), default=0), bad=bad,
         holds=database.holds(),
     )  # fmt: skip
     return roster, stamps
 
 
 def _with(roster: Roster, agents: list[Agent]) -> Roster:
-    return Roster({a.name: a for a in agents}, roster.concurrency, roster.policy)
+    return replace(roster, agents={a.name: a for a in agents})

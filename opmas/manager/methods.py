@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from opmas.core import engine, events, plan, roster
 from opmas.core.change import ChangeState
+from opmas.core.context import policy_of
 from opmas.core.explain import explain
 from opmas.core.fields import nearest
 from opmas.core.limits import check_ceilings, host_limits
@@ -237,7 +238,7 @@ class Methods:
     async def _agent_explain(self, params: Params) -> dict[str, Any]:
         agent = self._agent(requests.read_name(params, "agent name"))
         now = self._parts.clock.monotonic()
-        explanation = explain(agent, now, self._writer.roster.policy)
+        explanation = explain(agent, now, policy_of(self._writer.roster, agent.spec))
         view = self._parts.views.agent_whole(agent)
         story = self._parts.changes.of_agent(agent.name)
         return {"name": agent.name, **asdict(explanation), "facts": view, "changes": story}

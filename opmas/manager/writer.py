@@ -18,6 +18,7 @@ from opmas.core import engine
 from opmas.core import roster as rosters
 from opmas.core.changes import forget, under_way
 from opmas.core.events import Announce, Tick, Tidy, Turn
+from opmas.core.remedies import remedy
 from opmas.errors import StoreError
 from opmas.manager.clock import rfc3339
 from opmas.store.rows import NewEvent
@@ -197,6 +198,8 @@ class Writer:
             roster, more = rosters.step(roster, name, Tick(), now)
             effects.extend(more)
         if advance:
+            roster, more = remedy(roster, now)
+            effects.extend(more)
             roster, more = self._advance(roster, now)
             effects.extend(more)
         roster, more = rosters.tie(roster, now)

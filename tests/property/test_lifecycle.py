@@ -16,7 +16,7 @@ from opmas.core.agent import Desired, Phase, Reason
 from opmas.core.condition import dump_condition, dump_spec, load_condition, load_spec
 from opmas.core.events import Forget, StartUnit, StopUnit
 from opmas.core.lifecycle import SETTLE, START_GRACE
-from opmas.core.recovery import Policy
+from opmas.core.policy import Policy
 from opmas.core.roster import Roster
 from opmas.core.state import Fact, Pending, deadline, fact
 from opmas.errors import TransitionError

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opmas.core import events
+from opmas.core.context import Context
 from opmas.core.events import Announce
 from opmas.core.lifecycle import decide
-from opmas.core.recovery import Policy
+from opmas.core.policy import Policy
+from opmas.core.roster import Roster
 
 if TYPE_CHECKING:
     from opmas.core.state import Agent
@@ -18,13 +20,15 @@ POLICY = Policy()
 class Story:
     """Leads one agent through events; `effects` are those of the last one."""
 
-    def __init__(self, beginning: Agent) -> None:
+    def __init__(self, beginning: Agent, policy: Policy = POLICY) -> None:
         self.agent = beginning
+        self.policy = policy
         self.effects: list[events.Effect] = []
         self.news: list[Announce] = []
 
     def on(self, event: events.Event, now: float = 0.0) -> Story:
-        self.agent, effects = decide(self.agent, event, now, POLICY)
+        context = Context(Roster(policy=self.policy), self.agent.spec)
+        self.agent, effects = decide(self.agent, event, now, context)
         self.effects = [e for e in effects if not isinstance(e, Announce)]
         self.news += [e for e in effects if isinstance(e, Announce)]
         return self

@@ -7,7 +7,7 @@ import pytest
 from opmas.core.agent import Desired, Health, Phase, Reason
 from opmas.core.explain import NEXT, REASONS, explain, message
 from opmas.core.health import Check, Report
-from opmas.core.recovery import Policy
+from opmas.core.policy import Policy
 from opmas.core.state import Pending, Then
 from opmas.core.vitals import Said, Vitals
 from tests.builders import active, agent, exited, killed, running, spec

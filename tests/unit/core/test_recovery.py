@@ -5,10 +5,16 @@ from __future__ import annotations
 import pytest
 
 from opmas.core.agent import Phase, Reason
-from opmas.core.recovery import Policy, backoff, judge
+from opmas.core.ladder import Inputs, backoff, climb
+from opmas.core.policy import Policy
+from opmas.core.recovery import reason_of
 from tests.builders import exited, inactive, killed
 
 POLICY = Policy()
+
+
+def inputs(failures: int = 1, **changes: object) -> Inputs:
+    return Inputs(**{"failures": failures, "cause": Reason.CRASHED, **changes})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -25,18 +31,18 @@ POLICY = Policy()
     ],
 )
 def test_the_reason_is_read_from_the_unit(unit, reason):
-    assert judge("web", unit, 1, POLICY).reason is reason
+    assert reason_of(unit) is reason
 
 
 def test_a_config_error_is_final_at_the_first_failure():
-    verdict = judge("web", exited(status=78), 1, POLICY)
+    verdict = climb("web", inputs(gives_up=True), POLICY)
 
     assert (verdict.phase, verdict.delay) == (Phase.FAILED, None)
 
 
 @pytest.mark.parametrize(("failures", "phase"), [(5, Phase.BACKOFF), (6, Phase.QUARANTINED)])
 def test_the_count_decides_on_quarantine(failures, phase):
-    assert judge("web", exited(), failures, POLICY).phase is phase
+    assert climb("web", inputs(failures), POLICY).phase is phase
 
 
 @pytest.mark.parametrize(("failures", "base"), [(1, 10), (2, 20), (3, 40), (5, 160), (9, 300)])

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from opmas.core import events, roster
 from opmas.core.agent import Desired, Phase, Reason
+from opmas.core.context import Context
 from opmas.core.events import Prepare, StartUnit, StopUnit
 from opmas.core.lifecycle import SETTLE, START_GRACE, STOP_GRACE, decide
-from opmas.core.recovery import Policy
 from opmas.core.roster import Roster
 from opmas.core.state import Agent, Pending, Then, deadline
 from tests.builders import activating, active, deactivating, inactive, killed, running, stopped
 
-POLICY = Policy()
+ROSTER = Roster()
 AWAY = events.CallRefused(Reason.UNIT_ERROR, "systemd is away", retry=True)
 
 
@@ -21,7 +21,7 @@ def led(agent: Agent, *steps: events.Event, now: float = 0.0) -> tuple[Agent, li
     """Return the agent after the steps, and the effects of the last one but its news."""
     effects: tuple[events.Effect, ...] = ()
     for step in steps:
-        agent, effects = decide(agent, step, now, POLICY)
+        agent, effects = decide(agent, step, now, Context(ROSTER, agent.spec))
     return agent, [e for e in effects if not isinstance(e, events.Announce)]
 
 
