@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
-from docs import agent_schema, change_tables, verdicts
+from docs import agent_schema, change_tables, misbehaviour, verdicts
 from opmas.api.problems import status_of
 from opmas.api.settings import ApiSettings
 from opmas.cli.exits import exit_for
@@ -53,7 +53,15 @@ def documents() -> dict[str, str]:
         "docs/reference/lifecycle.dot": lifecycle_dot(),
         "docs/reference/agent.schema.json": agent_schema.schema_text(),
     }
-    for name in ("agent.yaml", "changes", "lifecycle", "errors", "settings", "verdicts"):
+    for name in (
+        "agent.yaml",
+        "changes",
+        "lifecycle",
+        "errors",
+        "settings",
+        "verdicts",
+        "misbehaviour",
+    ):
         path = f"docs/reference/{name}.md"
         made[path] = PART.sub(_fresh, (TOP / path).read_text(encoding="utf-8"))
     return made
@@ -191,6 +199,10 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "change-diagram": change_tables.diagram,
     "change-tasks": lambda: _table(("Task", "does", "its undo"), change_tables.tasks()),
     "change-kinds": lambda: _table(("Change", "its tasks, in order"), change_tables.kinds()),
+    "misbehaviours": lambda: _table(
+        ("Agent", "It", "Then", "What is told", "Within"), misbehaviour.rows()
+    ),
+    "misbehaviours-notes": misbehaviour.notes,
     "agent-keys": agent_schema.keys_table,
     "agent-sections": agent_schema.sections_text,
     "lifecycle-diagram": _lifecycle_diagram,

@@ -1,0 +1,268 @@
+"""The corpus of agents that misbehave: what each does, and what must come of it.
+
+docs/reference/misbehaviour.md is made from these rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+DISK: Final = "8m"
+STARTS: Final = ("starting: requested", "running: ready")
+STOP_TIMEOUT, WATCHDOG = 3.0, 4.0  # seconds, of the package misbehaver
+BUSY: Final = 20.0  # seconds that all of them together may be in each other's way
+LATE: Final = 1.5  # the same of one step that takes no CPU time
+
+
+@dataclass(frozen=True, slots=True)
+class Misbehaviour:
+    """One agent: what it does, and what is seen of it.
+
+    `how` is what tests/agents/misbehaver calls it. `story` is what the event log tells of the
+    agent until its end, each thing once, in the order in which it was first told; what is in
+    brackets may be missing. At its end the agent is where the last of it leads. `reaches` is of
+    its usage, or of a figure in its data; with `stop` it is stopped then. All of it is over
+    `within` so many seconds where nothing else goes on, and `pace` says how soon one thing
+    follows another. `explained` are words that `opmas agent explain` has then.
+    """
+
+    name: str
+    words: str
+    answer: str
+    how: str
+    story: tuple[str, ...]
+    within: float
+    explained: tuple[str, ...]
+    pace: tuple[tuple[str, str, float], ...] = ()
+    after: float = 0.5
+    lives: int = 0
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    keys: Mapping[str, Any] = field(default_factory=dict)
+    disk: str = ""
+    server: Mapping[str, Any] = field(default_factory=dict)  # what the agent that it requires does
+    reaches: Mapping[str, float] = field(default_factory=dict)
+    stop: bool = False
+    note: str = ""
+
+    @property
+    def end(self) -> str:
+        """Where the agent is at the end: its phase and the reason."""
+        last = self.story[-1]
+        return "running: ready" if last.startswith("starting") else last
+
+    def expected(self, seen: Collection[str]) -> list[str]:
+        """Return the story, of what may be missing only what was seen."""
+        bare = [(word.strip("()"), word[0] != "(") for word in self.story]
+        return [word for word, must_be in bare if must_be or word in seen]
+
+
+def loop(exit_word: str, reason: str, *, stopping: str = "") -> tuple[str, ...]:
+    """Return the story of an agent that runs and goes down again and again, until backoff."""
+    between = (stopping,) if stopping else ()
+    return (
+        *STARTS,
+        *between,
+        f"exited: {exit_word}",
+        "starting: auto-restart",
+        f"backoff: {reason}",
+    )
+
+
+CRASHED: Final = "exit-code 1"
+KILLED: Final = "signal SIGKILL"
+HUNG: Final = "watchdog SIGABRT"
+
+CORPUS: Final = (
+    Misbehaviour(
+        "crash-at-once", "ends with status 1 before it is ready",
+        "systemd starts it again after 100 ms, five times; then OPMAS waits, longer each time",
+        "crash-at-once",
+        ("starting: requested", f"exited: {CRASHED}", "starting: auto-restart",
+         "backoff: crashed"),
+        within=5,
+        explained=("exited with status 1", "used up once", "started again in"),
+    ),
+    Misbehaviour(
+        "crash-late", "runs, and ends by SIGSEGV once",
+        "systemd starts it again after 100 ms",
+        "segfault", (*STARTS, "exited: signal SIGSEGV", "starting: auto-restart"),
+        after=3, lives=1, within=5,
+        explained=("is running", "killed by SIGSEGV"),
+    ),
+    Misbehaviour(
+        "crash-loop", "ends with status 1 half a second after each start",
+        "as at once: to be ready does not count, only to stay",
+        "crash", loop(CRASHED, "crashed"),
+        within=8,
+        explained=("exited with status 1", "used up once", "started again in"),
+    ),
+    Misbehaviour(
+        "hang", "stands still, once",
+        "systemd kills it when its watchdog was not fed for its period, and starts it again",
+        "hang", (*STARTS, "stopping: watchdog", f"exited: {HUNG}", "starting: auto-restart"),
+        lives=1, within=2 + WATCHDOG,
+        pace=(("running: ready", f"exited: {HUNG}", 1 + WATCHDOG),),
+        explained=("is running", "killed by SIGABRT (watchdog)"),
+    ),
+    Misbehaviour(
+        "hang-loop", "stands still in each of its lives",
+        "as once; the fifth time in a minute OPMAS waits, longer each time",
+        "hang", loop(HUNG, "watchdog", stopping="stopping: watchdog"),
+        after=0, within=5 * (1 + WATCHDOG),
+        pace=(("running: ready", f"exited: {HUNG}", WATCHDOG),),
+        explained=("it hung", "started again in"),
+    ),
+    Misbehaviour(
+        "livelock", "its loop turns, and the worker that does its work gets nowhere",
+        "the watchdog is fed by progress: as a hang",
+        "livelock", (*STARTS, "stopping: watchdog", f"exited: {HUNG}", "starting: auto-restart"),
+        lives=1, within=2 + WATCHDOG,
+        pace=(("running: ready", f"exited: {HUNG}", 1 + WATCHDOG),),
+        explained=("is running", "killed by SIGABRT (watchdog)"),
+    ),
+    Misbehaviour(
+        "sigterm-ignored", "does not end when it is told to",
+        "systemd kills it at its stop timeout",
+        "ignore-sigterm",
+        (*STARTS, "stopping: requested", "exited: timeout SIGKILL", "stopped: requested"),
+        after=0, stop=True, within=2 + STOP_TIMEOUT,
+        pace=(("stopping: requested", "exited: timeout SIGKILL", STOP_TIMEOUT),),
+        explained=("is stopped: as asked", "killed by SIGKILL (timeout)"),
+    ),
+    Misbehaviour(
+        "double-fork", "puts a child that hears no SIGTERM out of its process tree and session",
+        "the child stays in the agent's control group: it counts for its limits, and is killed"
+        " when the agent stops",
+        "fork-twice", (*STARTS, "stopping: requested", "stopped: requested"),
+        reaches={"tasks": 2}, stop=True, within=3,
+        pace=(("stopping: requested", "stopped: requested", 0.5),),
+        explained=("is stopped: as asked",),
+    ),
+    Misbehaviour(
+        "background", "ends with status 0 and works on in such a child, as daemons of old did",
+        "to OPMAS it has ended, and its child is killed",
+        "go-to-the-background", (*STARTS, "stopping: systemctl", "stopped: clean-exit"),
+        within=2,
+        explained=("ended by itself, without an error",),
+    ),
+    Misbehaviour(
+        "zombies", "starts children and never asks how they ended",
+        "the dead count for its limit of tasks; at the limit it ends with status 1, and they go"
+        " with it",
+        "make-zombies",
+        (*STARTS, "(stopping: crashed)", f"exited: {CRASHED}", "starting: auto-restart"),
+        lives=1, within=5,
+        explained=("is running", "exited with status 1"),
+    ),
+    Misbehaviour(
+        "descriptor-leak", "opens files and closes none",
+        "at 1024 it ends with status 1 and is started again",
+        "leak-descriptors", (*STARTS, f"exited: {CRASHED}", "starting: auto-restart"),
+        lives=1, within=7,
+        explained=("is running", "exited with status 1"),
+    ),
+    Misbehaviour(
+        "memory-leak", "takes 10 MB a second more",
+        "the kernel kills it at its limit, systemd starts it again",
+        "leak-memory", (*STARTS, f"exited: {KILLED}", "starting: auto-restart"),
+        limits={"memory_max": "32M"}, lives=1, within=7,
+        explained=("is running", "killed by SIGKILL"),
+        note="Under cgroup v2 it is slowed down from `memory_high` on; v1, of the lab, has no"
+        " such limit.",
+    ),
+    Misbehaviour(
+        "out-of-memory", "takes 256 MB at once, of the 32 that it may",
+        "the same; the fifth time in a minute OPMAS waits, longer each time",
+        "take-all-memory", loop(KILLED, "crashed"),
+        limits={"memory_max": "32M"}, within=10,
+        explained=("killed by SIGKILL", "started again in"),
+    ),
+    Misbehaviour(
+        "fork-bomb", "starts children that start children, all of which hear no SIGTERM",
+        "it ends at the limit of tasks; all die with the agent",
+        "fork-bomb",
+        (*STARTS, "stopping: requested", "(exited: timeout SIGKILL)", "stopped: requested"),
+        reaches={"tasks": 32}, stop=True, within=6,
+        pace=(("stopping: requested", "stopped: requested", STOP_TIMEOUT),),
+        explained=("is stopped: as asked",),
+    ),
+    Misbehaviour(
+        "disk-filler", "writes until the file system of its data is full",
+        "it ends with status 1, five times in a minute; then OPMAS waits, longer each time",
+        "fill-the-disk", loop(CRASHED, "crashed"),
+        disk=DISK, within=12,
+        explained=("exited with status 1", "started again in"),
+        note="systemd 252 has no limit for what an agent writes. Where its data is on the"
+        " manager's file system, the manager too finds it full: it says so and goes on.",
+    ),
+    Misbehaviour(
+        "log-flooder", "writes some 20,000 lines a second to the journal",
+        "it runs on; journald drops what is beyond its rate limit, of this agent alone, and says"
+        " how much",
+        "flood-the-log", STARTS,
+        reaches={"lines": 240_000}, within=2,
+        explained=("is running",),
+    ),
+    Misbehaviour(
+        "cpu-hog", "computes without end, and gets on",
+        "it runs on, with its `cpu_quota` and, where CPU time is scarce, its small share",
+        "burn-cpu", STARTS,
+        reaches={"cpu_seconds": 1.0}, within=2,
+        explained=("is running",),
+    ),
+    Misbehaviour(
+        "slow-start", "takes longer to start than its start timeout, and says that it gets on",
+        "it is waited for",
+        "start-slowly", STARTS,
+        keys={"timeouts": {"start": 6, "stop": 3, "watchdog": 4}},
+        within=10,
+        explained=("is running",),
+    ),
+    Misbehaviour(
+        "never-ready", "stands still before it is ready",
+        "systemd kills it at its start timeout; the fifth time in a minute OPMAS waits, longer"
+        " each time",
+        "never-ready",
+        ("starting: requested", "stopping: requested", "exited: timeout SIGKILL",
+         "starting: auto-restart", "stopping: timeout", "backoff: timeout"),
+        keys={"timeouts": {"start": 3, "stop": 1, "watchdog": 4}},
+        within=5 * 5, pace=(("stopping: timeout", "exited: timeout SIGKILL", 1),),
+        explained=("took too long", "(timeout)", "started again in"),
+    ),
+    Misbehaviour(
+        "clean-exit", "ends with status 0, as if all were done",
+        "it is stopped, and stays so until somebody starts it",
+        "exit-cleanly", (*STARTS, "stopping: systemctl", "stopped: clean-exit"),
+        within=2,
+        explained=("ended by itself, without an error", "opmas agent start clean-exit"),
+    ),
+    Misbehaviour(
+        "do-not-restart", "ends with status 78: another start would end the same",
+        "it is failed at once, and not tried again until somebody starts it",
+        "refuse-to-start", ("starting: requested", "exited: exit-code 78", "failed: config-error"),
+        within=2, pace=(("exited: exit-code 78", "failed: config-error", 0.5),),
+        explained=("must be mended first", "78", "opmas agent start do-not-restart"),
+    ),
+    Misbehaviour(
+        "dependency-crash", "requires an agent that crashes once",
+        "it is stopped with the other, and started again as soon as that runs",
+        "",
+        (*STARTS, "(stopping: systemctl)", "(stopping: dependency-down)",
+         "stopped: dependency-down", "starting: dependency-down"),
+        server={"how": "crash", "after": 3, "lives": 1}, within=8,
+        explained=("is running",),
+    ),
+    Misbehaviour(
+        "dependency-down", "requires an agent that says that it cannot work",
+        "it is stopped with the other, and waits for it",
+        "",
+        (*STARTS, "(stopping: systemctl)", "(stopping: dependency-down)",
+         "stopped: dependency-down"),
+        server={"how": "refuse", "after": 3}, within=8,
+        explained=("an agent that it requires does not run", "when all that it requires runs"),
+    ),
+)  # fmt: skip
