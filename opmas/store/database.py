@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from opmas.errors import DamagedError, StoreError
-from opmas.store import changes
+from opmas.store import changes, learning
 from opmas.store.migrations import migrate
 from opmas.store.rows import (
     AgentRow,
@@ -25,7 +25,7 @@ from opmas.store.rows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 # What no second try mends; a lock, a full disk or a read error may pass.
@@ -151,6 +151,29 @@ class Database:
         """Return the packages that are held."""
         with _translated("read"):
             return frozenset(r[0] for r in self._connection.execute("SELECT * FROM holds"))
+
+    def learned(self) -> dict[str, dict[str, Any]]:
+        """Return what was learned, by agent."""
+        with _translated("read"):
+            return learning.read(self._connection)
+
+    def save_learned(
+        self, documents: Mapping[str, Mapping[str, Any]], gone: Iterable[str], at: str
+    ) -> None:
+        """Save what was learned of these agents, and forget those that are gone."""
+        with _translated("save"), self._transaction():
+            learning.write(self._connection, documents, gone, at)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):  # a full disk may have rolled it back
+                self._connection.execute("ROLLBACK")
+            raise
 
     def prune_changes(self, keep: int) -> int:
         """Delete all ended changes but the newest `keep`, and return how many went."""
