@@ -248,12 +248,26 @@ def reason_up(agent: Agent, seen: Fact, phase: Phase) -> Reason:
         return Reason.READY if ours else Reason.SYSTEMCTL
     if phase is Phase.RELOADING:
         return Reason.RELOAD
-    if agent.pending in {Pending.START, Pending.STOP}:
+    return _reason_down(agent) if seen is Fact.DEACTIVATING else _reason_starting(agent)
+
+
+def _reason_starting(agent: Agent) -> Reason:
+    ours = agent.pending in {Pending.START, Pending.STOP}
+    return Reason.REQUESTED if ours else Reason.SYSTEMCTL
+
+
+def _reason_down(agent: Agent) -> Reason:
+    """Return why a unit goes down: as we asked, by itself, with another, or by somebody's job."""
+    unit = agent.unit
+    if agent.pending is Pending.STOP:
         return Reason.REQUESTED
-    let_down = agent.let_down and seen is Fact.DEACTIVATING
-    ends_itself = agent.unit is not None and agent.unit.result != "success"
-    by_others = Reason.DEPENDENCY if let_down else Reason.SYSTEMCTL
-    return reason_of(agent.unit) if ends_itself else by_others
+    if unit is not None and unit.result != "success":
+        return reason_of(unit)
+    if agent.pending is Pending.START:
+        return Reason.REQUESTED
+    if agent.let_down:
+        return Reason.DEPENDENCY
+    return Reason.SYSTEMCTL if unit is not None and unit.job_id else Reason.CLEAN_EXIT
 
 
 def _exit_of(unit: UnitState | None) -> str:

@@ -236,6 +236,26 @@ def test_an_agent_that_ends_by_itself_is_left_in_peace():
     assert not story.agent.held
 
 
+def test_an_agent_that_ends_by_itself_is_not_said_to_be_stopped_by_somebody():
+    story = Story(running()).sees(deactivating(exec_main_code=1))
+
+    assert (story.agent.phase, story.agent.reason) == (Phase.STOPPING, Reason.CLEAN_EXIT)
+
+
+def test_an_agent_that_somebody_stops_is_said_to_be_stopped_so():
+    story = Story(running()).sees(deactivating(job_id=50))
+
+    assert (story.agent.phase, story.agent.reason) == (Phase.STOPPING, Reason.SYSTEMCTL)
+
+
+def test_an_agent_that_is_not_ready_in_time_is_not_said_to_be_stopped_as_asked():
+    story = Story(stopped()).on(events.Start()).on(events.Turn("1")).on(events.JobIssued(7))
+
+    story.sees(activating(job_id=7), deactivating(result="timeout"))
+
+    assert (story.agent.phase, story.agent.reason) == (Phase.STOPPING, Reason.TIMEOUT)
+
+
 def test_an_agent_whose_package_went_is_stopped_and_comes_back_with_it():
     story = Story(running())
 
