@@ -1,0 +1,122 @@
+"""The agents that do well, written down for the rescue: STATE/last-good.json.
+
+An agent enters when it did well for a while, and leaves when it is not wanted, is held, or was
+given up. A moment of trouble does not take it out: the rescue is for bad moments.
+"""
+
+from __future__ import annotations
+
+import graphlib
+import json
+import logging
+from typing import TYPE_CHECKING, Final
+
+from opmas.core.agent import Desired, Phase, unit_name
+from opmas.core.neighbours import neighbours
+from opmas.host.files import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from opmas.core.state import Agent
+    from opmas.manager.clock import Clock
+    from opmas.manager.shelf import Shelf
+    from opmas.manager.writer import Writer
+    from opmas.rescue.places import Places
+
+logger = logging.getLogger(__name__)
+
+WELL_FOR: Final = 60.0  # seconds
+GIVEN_UP: Final = frozenset({Phase.QUARANTINED, Phase.FAILED})
+
+Row = dict[str, str]
+
+
+class LastGood:
+    """Keeps the file; it is written when its content changes, which is rare."""
+
+    def __init__(
+        self, places: Places, writer: Writer, shelf: Shelf, clock: Clock, boot_id: str
+    ) -> None:
+        self._places = places
+        self._writer = writer
+        self._shelf = shelf
+        self._clock = clock
+        self._boot_id = boot_id
+        self._rows = _read(places)
+        self._failed = False
+
+    def look(self) -> None:
+        """Bring the file up to date. Never raises: it is for another day."""
+        rows = self._next()
+        text = json.dumps({"agents": [rows[name] for name in self._order(rows)]}, indent=1) + "\n"
+        try:
+            write_whole(self._places.last_good, text, 0o600)
+        except OSError as error:
+            if not self._failed:
+                logger.warning("cannot write %s: %s", self._places.last_good, error.strerror)
+            self._failed = True
+            return
+        self._rows, self._failed = rows, False
+
+    def _next(self) -> dict[str, Row]:
+        now = self._clock.monotonic()
+        rows = {}
+        for name, agent in self._writer.roster.agents.items():
+            if not is_candidate(agent):
+                continue
+            if agent.well_since is not None and now - agent.well_since >= WELL_FOR:
+                rows[name] = self._row(agent)
+            elif name in self._rows:
+                rows[name] = self._rows[name]
+        return rows
+
+    def _row(self, agent: Agent) -> Row:
+        unit = unit_name(agent.name)
+        package = self._shelf.packages.of(agent.spec)
+        return {
+            "name": agent.name,
+            "unit": unit,
+            "boot_id": self._boot_id,
+            "package": agent.spec.package,
+            "version": "" if package is None else package.version,
+            "drop_in": str(self._places.drop_in(unit)),
+        }
+
+    def _order(self, rows: Iterable[str]) -> list[str]:
+        """Return the names with what starts first before the others."""
+        agents = self._writer.roster.agents
+        specs = {name: agent.spec for name, agent in agents.items()}
+        manifests = {
+            name: package.manifest
+            for name, spec in specs.items()
+            if (package := self._shelf.packages.of(spec)) is not None
+        }
+        wanted = set(rows)
+        graph = {
+            name: [n for n in neighbours(name, specs, manifests) if n in wanted]
+            for name in sorted(wanted)
+        }
+        return in_order(graph)
+
+
+def is_candidate(agent: Agent) -> bool:
+    """Return whether the agent may be in the set at all."""
+    wanted = agent.spec.desired is Desired.RUNNING and not agent.held
+    return wanted and agent.phase not in GIVEN_UP
+
+
+def in_order(graph: Mapping[str, Iterable[str]]) -> list[str]:
+    """Return the names, each after those that it names; by name where they go in a circle."""
+    try:
+        return list(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError:
+        return sorted(graph)
+
+
+def _read(places: Places) -> dict[str, Row]:
+    try:
+        rows = json.loads(places.last_good.read_text(encoding="utf-8"))["agents"]
+        return {str(row["name"]): dict(row) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}

@@ -1,0 +1,171 @@
+"""The guard of an upgrade: `save` and `arm` by the packages' scripts, `watch` as its service.
+
+    opmas-guard save VERSION   before the first package of the version is unpacked
+    opmas-guard arm VERSION    before the manager's is
+    opmas-guard disarm         when the package goes
+
+The service runs from a copy of this package that the version before has made, with the .debs that
+it has put aside: nothing of the new version is in its way.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from opmas.rescue import dpkg, keep
+from opmas.rescue.documents import read_document, write_document, write_text
+from opmas.rescue.judge import Standing, stand
+from opmas.rescue.loop import say
+from opmas.rescue.places import GUARD, MANAGER, find_places
+from opmas.rescue.systemd import Systemd, call
+from opmas.rescue.verdict import may_guard
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from opmas.rescue.places import Places
+
+PENDING: Final = "pending.json"
+UNDONE: Final = "undone.json"
+REVERTING: Final = "reverting"
+ETC: Final = Path("/etc/systemd/system")
+SHIPPED: Final = tuple(
+    Path(folder) / GUARD for folder in ("/lib/systemd/system", "/usr/lib/systemd/system")
+)
+WANTED: Final = ETC / "multi-user.target.wants" / GUARD
+PIN: Final = Path("/etc/apt/preferences.d/opmas-undone")
+
+
+def main(words: Sequence[str]) -> int:
+    """Do what is asked; the scripts of packages go on whatever comes of it."""
+    places = find_places(os.environ)
+    try:
+        match list(words):
+            case ["save", version]:
+                save(places, version)
+            case ["arm", version]:
+                arm(places, version)
+            case ["disarm"]:
+                disarm(places)
+            case ["watch"]:
+                from opmas.rescue.watch import Guard  # noqa: PLC0415 -- save and arm do without
+
+                Guard(places).run()
+            case _:
+                sys.stderr.write(
+                    "usage: opmas-guard save VERSION | arm VERSION | disarm | watch\n"
+                )
+                return 2
+    except OSError as error:
+        say(f"opmas-guard: cannot go on: {error}", 3)
+        return 1
+    return 0
+
+
+def save(places: Places, version: str) -> str:
+    """Put the installed version aside, when `version` is a newer one; return which it is."""
+    present = dpkg.packages()
+    manager = present.get(dpkg.MAIN)
+    if manager is None or not dpkg.is_newer(version, manager.version):
+        return ""
+    folder = places.guard / manager.version
+    if keep.kept(folder) is None:
+        if manager.status != "installed":
+            return ""
+        _clear(places)
+        same = [each for each in present.values() if each.version == manager.version]
+        wrong = keep.keep_debs(folder, same)
+        if wrong:
+            say(f"opmas-guard: {wrong}: this upgrade will not be undone if it is bad", 4)
+            return ""
+    return manager.version
+
+
+def arm(places: Places, version: str) -> None:
+    """Have the upgrade to the version watched, when there is a way back from it."""
+    pending = read_document(places.guard / PENDING)
+    if pending is not None and (pending.get("phase") == REVERTING or pending.get("to") == version):
+        return  # this is the way back, or the same again
+    before = save(places, version)
+    refused = _refused(places, version, before, is_pending=pending is not None)
+    if refused:
+        say(f"opmas-guard: the upgrade to {version} is not watched: {refused}")
+        disarm(places)
+        return
+    if not before:
+        return
+    if pending is None:
+        _prepare(places, before)
+    else:  # the next upgrade before the last one has proved itself
+        before = str(pending.get("from"))
+    write_document(places.guard / PENDING, {"from": before, "to": version, "phase": "watching"})
+    _enable()
+
+
+def _refused(places: Places, version: str, before: str, *, is_pending: bool) -> str:
+    """Return why the version is not watched; nothing for one that is, or that changes nothing."""
+    if not before:
+        return "it is not a newer one, or nothing could be put aside" if is_pending else ""
+    if not may_guard(version, read_document(places.guard / UNDONE)):
+        return "it was undone twice, so this time it stays"
+    if not is_pending and not _runs():
+        return "opmas-manager does not run as it is"
+    return ""
+
+
+def disarm(places: Places) -> None:
+    """Forget the upgrade that is watched; what was undone before stays known."""
+    (places.guard / PENDING).unlink(missing_ok=True)
+    _clear(places)
+    disable()
+    if places.guard.is_dir() and not any(places.guard.iterdir()):
+        places.guard.rmdir()
+
+
+def disable() -> None:
+    """Have the guard not run any more."""
+    WANTED.unlink(missing_ok=True)
+    (ETC / GUARD).unlink(missing_ok=True)
+
+
+def _clear(places: Places) -> None:
+    """Remove what is kept of versions, unless an upgrade from one of them is watched."""
+    if (places.guard / PENDING).exists() or not places.guard.is_dir():
+        return
+    for path in places.guard.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _runs() -> bool:
+    manager = Systemd().show([MANAGER]).get(MANAGER)
+    return manager is not None and stand(manager) is Standing.UP
+
+
+def _prepare(places: Places, before: str) -> None:
+    database = places.state / keep.DATABASE
+    if database.exists():
+        wrong = keep.keep_database(database, places.guard / before / keep.DATABASE)
+        if wrong:
+            say(f"opmas-guard: no copy of the database: {wrong}", 4)
+    keep.keep_program(places.guard / keep.PROGRAM)
+
+
+def _enable() -> None:
+    """Have the guard run now, and after a boot, by a unit file that no package replaces."""
+    shipped = next(path for path in SHIPPED if path.exists())
+    write_text(ETC / GUARD, shipped.read_text(encoding="utf-8"))
+    WANTED.parent.mkdir(exist_ok=True)
+    if not WANTED.is_symlink():
+        WANTED.symlink_to(ETC / GUARD)
+    code, said = call("/usr/bin/systemctl", "start", "--no-block", GUARD)
+    if code:
+        say(f"opmas-guard: {said.strip()}", 4)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
