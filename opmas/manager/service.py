@@ -17,12 +17,14 @@ from opmas.manager.boot import BootMark, load_saved
 from opmas.manager.carrier import Carrier
 from opmas.manager.changing import Changing
 from opmas.manager.clock import Clock
+from opmas.manager.comeback import Comeback
 from opmas.manager.control import LINE_LIMIT, Control
 from opmas.manager.database import Databases
 from opmas.manager.eventlog import EventLog
 from opmas.manager.files import AgentFiles
 from opmas.manager.host import HostStatus
 from opmas.manager.jobs import copies
+from opmas.manager.lastgood import LastGood
 from opmas.manager.link import AgentLinks
 from opmas.manager.methods import Methods, Parts
 from opmas.manager.probes import Probes
@@ -35,6 +37,7 @@ from opmas.manager.upkeep import Upkeep
 from opmas.manager.views import Views
 from opmas.manager.watch import Watch
 from opmas.manager.writer import Writer
+from opmas.rescue.places import Places
 from opmas.version import VERSION
 
 if TYPE_CHECKING:
@@ -74,6 +77,7 @@ class Manager:
         self._early_news: list[tuple[str, dict[str, str]]] = []
         self._writer: Writer | None = None
         self._wire(units)
+        self.comeback = self._make_comeback(units)
 
     def _wire(self, units: Units) -> None:
         same_boot = self._mark.is_set()
@@ -159,6 +163,7 @@ class Manager:
                 "writer": writer.run,
                 "upkeep": self.upkeep.run,
                 "lookout": self.changing.lookout.run,
+                "comeback": self.comeback.run,
                 "stop": self._stopped,
             }
             tasks += [asyncio.create_task(run(), name=name) for name, run in parts.items()]
@@ -216,6 +221,17 @@ class Manager:
         return await loop.create_unix_server(
             self.links.protocol, sock=listener, backlog=AGENT_BACKLOG
         )
+
+    def _make_comeback(self, units: Units) -> Comeback:
+        """Return what tells of a rescue, and writes down what a next one needs."""
+        given = self._settings.manager
+        places = Places(
+            state=Path(given.state_dir), runtime=Path(given.socket).parent,
+            units=Path(given.unit_dir), config=Path("/etc/opmas"),
+        )  # fmt: skip
+        boot_id = self._status.boot_id
+        lastgood = LastGood(places, self.writer, self.shelf, self._clock, boot_id)
+        return Comeback(places, self.writer, units, self._problems, lastgood)
 
     def _digest(self, spec: AgentSpec) -> str:
         package = self.shelf.packages.of(spec)
