@@ -120,6 +120,10 @@ class Units(Protocol):
         """Have systemd read all unit files anew: seconds of a blocked PID 1 on a big host."""
         ...
 
+    async def network_bytes(self, unit: str) -> tuple[int, int] | None:
+        """Return what the unit received and sent; None where `IPAccounting=` is not on."""
+        ...
+
     async def resync(self) -> None:
         """Have all units read afresh; returns when the `Resynced` is among the events."""
         ...

@@ -26,6 +26,7 @@ def exit_news(agent: Agent, unit: UnitState | None) -> Announce | None:
         "status": unit.exec_main_status,
         "signal": signal_of(unit),
         "result": unit.result,
+        "oom": unit.result == "oom-kill",
         "main_pid": agent.unit.main_pid if agent.unit is not None else 0,
     }
     return Announce("opmas.agent.exited", f"agent/{agent.name}", data)

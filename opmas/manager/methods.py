@@ -102,7 +102,8 @@ class Methods:
         return {"agents": [self._parts.views.agent(a) for a in agents]}
 
     async def _agent_show(self, params: Params) -> dict[str, Any]:
-        return self._parts.views.agent_whole(self._agent(requests.read_name(params, "agent name")))
+        agent = self._agent(requests.read_name(params, "agent name"))
+        return await self._parts.views.agent_shown(agent)
 
     async def _agent_put(self, params: Params) -> dict[str, Any]:
         put = requests.read_put(params)

@@ -26,6 +26,7 @@ from opmas.manager.host import HostStatus
 from opmas.manager.jobs import copies
 from opmas.manager.lastgood import LastGood
 from opmas.manager.link import AgentLinks
+from opmas.manager.metering import Metering
 from opmas.manager.methods import Methods, Parts
 from opmas.manager.probes import Probes
 from opmas.manager.problems import Problems
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
     from opmas.core.agent import AgentSpec
     from opmas.core.settings import Settings
+    from opmas.manager.methods import Method
     from opmas.ports import Notifier, Units
 
 logger = logging.getLogger(__name__)
@@ -131,15 +133,33 @@ class Manager:
             deliveries=self.changing.deliveries,
             store=self.changing.store,
         )
-        views = Views(writer, self.shelf.packages, self.links, self._files, self._clock)
+        views = self._made_views(units)
         parts = Parts(
             writer, self._log, self.shelf, views, self._clock, self._status, self._settings,
             self.changing.admission, self.changing.views, self.changing.tasks.preview,
         )  # fmt: skip
-        self.control = Control({**Methods(parts).table, **self.changing.methods(views)})
+        self.control = Control({**Methods(parts).table, **self._methods(views)})
         self._log.load()
         if is_new:
             self.upkeep.begin_anew(saved.roster)
+
+    def _made_views(self, units: Units) -> Views:
+        self.metering = Metering(
+            settings=self._settings,
+            writer=self.writer,
+            packages=self.shelf.packages,
+            files=self._files,
+            databases=self._databases,
+            links=self.links,
+            units=units,
+            clock=self._clock,
+        )
+        self.watch.told = self.metering.kills.judged
+        packages = self.shelf.packages
+        return Views(self.writer, packages, self.links, self._files, self._clock, self.metering)
+
+    def _methods(self, views: Views) -> dict[str, Method]:
+        return {**self.changing.methods(views), **self.metering.methods(self.changing)}
 
     async def run(self) -> None:
         """Serve until `stop`, SIGTERM or SIGINT."""
@@ -163,6 +183,7 @@ class Manager:
                 "writer": writer.run,
                 "upkeep": self.upkeep.run,
                 "lookout": self.changing.lookout.run,
+                "usage": self.metering.run,
                 "comeback": self.comeback.run,
                 "stop": self._stopped,
             }
@@ -191,6 +212,7 @@ class Manager:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.probes.close()
+        self.metering.close()
         await self.changing.tasks.close()
         self.writer.announce("opmas.manager.stopping", "manager", {"version": VERSION})
         self.writer.flush()

@@ -11,25 +11,26 @@ from opmas.core.changes import of_agent
 from opmas.core.exits import code_name, signal_of
 from opmas.core.explain import message
 from opmas.core.knownbad import key
-from opmas.core.limits import effective_limits
 from opmas.core.needs import needs_of
 from opmas.core.state import LIVE, health
-from opmas.host.cgroups import Cgroups, Usage
 from opmas.manager.clock import Clock, rfc3339
 from opmas.manager.discretion import Discretion
 
 if TYPE_CHECKING:
     from opmas.core.state import Agent
     from opmas.core.unit import UnitState
+    from opmas.core.usage import Sample
     from opmas.manager.files import AgentFiles
     from opmas.manager.link import AgentLinks
+    from opmas.manager.metering import Metering
     from opmas.manager.writer import Writer
     from opmas.packages.catalogue import Package
     from opmas.packages.collection import Packages
 
-LIMITS_KEPT: Final = 1000  # of agents that each have their own
 NO_LIMITS: Final = Limits()
-UNUSED: Final = Usage()
+UNUSED: Final = dict.fromkeys(
+    ("memory_bytes", "held_bytes", "tasks", "cpu_seconds", "open_files"), None
+)
 
 
 class Views:
@@ -42,6 +43,7 @@ class Views:
         links: AgentLinks,
         files: AgentFiles,
         clock: Clock,
+        metering: Metering,
     ) -> None:
         self._writer = writer
         self._packages = packages
@@ -49,9 +51,8 @@ class Views:
         self._files = files
         self._clock = clock
         self.discretion = Discretion(packages)
-        self._cgroups = Cgroups()
+        self._metering = metering
         # What is the same for most agents, made once: a list has it for each.
-        self._limits: dict[tuple[Limits, Limits | None], dict[str, int | None]] = {}
         self._needs: dict[str, tuple[Package, list[str]]] = {}
 
     def agent(self, agent: Agent) -> dict[str, Any]:
@@ -64,12 +65,12 @@ class Views:
             "needs_restart": self.needs_restart(agent, package),
             "config_version": record.config_version,
             "config": self.discretion.config(agent.spec.config, agent.spec.package),
-            "limits": self._effective_limits(agent, package),
+            **self._limits(agent),
             "own_limits": _set_only(agent.spec.limits),
             "grants": list(agent.spec.grants),
             "needs": [] if package is None else self._need_names(package),
             "after": list(agent.spec.after),
-            "usage": self._usage(agent),
+            "usage": _usage(self._metering.usages.of(agent)),
             "revision": record.revision,
             "created_at": record.created_at,
             "updated_at": record.updated_at,
@@ -80,8 +81,22 @@ class Views:
         }
 
     def agent_whole(self, agent: Agent) -> dict[str, Any]:
-        """Return the AgentView with the metrics that the agent last sent."""
-        return {**self.agent(agent), "metrics": self._links.heard(agent.name).metrics}
+        """Return the AgentView with what it uses now, and the metrics that it last sent."""
+        sample = self._metering.usages.fresh(agent)
+        return {
+            **self.agent(agent),
+            "usage": _usage(sample),
+            "usage_detail": _detail(sample),
+            "metrics": self._links.heard(agent.name).metrics,
+        }
+
+    async def agent_shown(self, agent: Agent) -> dict[str, Any]:
+        """Return the same with what only systemd counts: bytes of the network."""
+        view = self.agent_whole(agent)
+        moved = await self._metering.usages.network(agent)
+        if moved is not None and view["usage_detail"] is not None:
+            view["usage_detail"] |= {"received_bytes": moved[0], "sent_bytes": moved[1]}
+        return view
 
     def package(self, package: Package) -> dict[str, Any]:
         """Return the PackageView."""
@@ -161,24 +176,13 @@ class Views:
             "last_exit": None if agent.last_exit is None else _exit(agent.last_exit),
         }
 
-    def _usage(self, agent: Agent) -> dict[str, float | None]:
-        usage = self._cgroups.usage(agent.name) if agent.phase in LIVE else UNUSED
+    def _limits(self, agent: Agent) -> dict[str, Any]:
+        resolved = self._metering.limits.resolved(agent.spec)
         return {
-            "memory_bytes": usage.memory_bytes,
-            "tasks": usage.tasks,
-            "cpu_seconds": usage.cpu_seconds,
+            "limits": asdict(resolved.limits),
+            "limits_origin": self._metering.learner.origins(agent.spec),
+            "limits_cut": dict(resolved.wanted),
         }
-
-    def _effective_limits(self, agent: Agent, package: Package | None) -> dict[str, int | None]:
-        own = agent.spec.limits
-        key = (own, None if package is None else package.manifest.limits)
-        found = self._limits.get(key)
-        if found is None:
-            if len(self._limits) >= LIMITS_KEPT:
-                self._limits.clear()
-            limits = own if package is None else effective_limits(agent.spec, package.manifest)
-            found = self._limits[key] = asdict(limits)
-        return found
 
     def _need_names(self, package: Package) -> list[str]:
         known = self._needs.get(package.name)
@@ -198,6 +202,42 @@ def _set_only(limits: Limits) -> dict[str, int]:
     if limits == NO_LIMITS:
         return {}
     return {name: value for name, value in asdict(limits).items() if value is not None}
+
+
+def _usage(sample: Sample | None) -> dict[str, Any]:
+    if sample is None:
+        return UNUSED
+    files = None if sample.detail is None else sample.detail.descriptors
+    return {
+        "memory_bytes": sample.memory_bytes,
+        "held_bytes": sample.held_bytes,
+        "tasks": sample.tasks,
+        "cpu_seconds": sample.cpu_seconds,
+        "open_files": None if files is None else files.count,
+    }
+
+
+def _detail(sample: Sample | None) -> dict[str, Any] | None:
+    detail = None if sample is None else sample.detail
+    if detail is None:
+        return None
+    files = detail.descriptors
+    return {
+        "memory_peak_bytes": detail.peak_bytes,
+        "memory_throttled": detail.throttled,
+        "oom_kills": detail.oom_kills,
+        "memory_pressure": detail.memory_pressure,
+        "cpu_pressure": detail.cpu_pressure,
+        "io_pressure": detail.io_pressure,
+        "read_bytes": detail.read_bytes,
+        "written_bytes": detail.written_bytes,
+        "reads": detail.reads,
+        "writes": detail.writes,
+        "open_files_exact": None if files is None else files.exact,
+        "open_files_limit": None if files is None else files.limit,
+        "received_bytes": None,
+        "sent_bytes": None,
+    }
 
 
 def _exit(unit: UnitState) -> dict[str, Any]:

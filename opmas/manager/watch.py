@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from opmas.core import events
 from opmas.core.agent import agent_name, unit_name
@@ -20,7 +21,15 @@ if TYPE_CHECKING:
     from opmas.manager.writer import Writer
     from opmas.ports import UnitEvent, Units
 
+DIGITS: Final = re.compile(r"[0-9]{1,6}")
+
 logger = logging.getLogger(__name__)
+
+
+def major(version: str) -> int:
+    """Return the first number of systemd's version, 0 when there is none."""
+    found = DIGITS.match(version)
+    return 0 if found is None else int(found[0])
 
 
 class Watch:
@@ -46,6 +55,7 @@ class Watch:
         self._same_boot = same_boot
         self._seen_all = False
         self.ready: Callable[[], None] = lambda: None
+        self.told: Callable[[UnitState], UnitState] = lambda state: state  # may know better
 
     async def run(self) -> None:
         """Listen until cancelled."""
@@ -56,7 +66,7 @@ class Watch:
         match event:
             case UnitChanged(states=states):
                 for state in states:
-                    self._post(state.unit, events.UnitSeen(state))
+                    self._post(state.unit, events.UnitSeen(self.told(state)))
             case UnitGone(unit=unit):
                 self._post(unit, events.UnitSeen(None))
             case JobRemoved(unit=unit, job_id=job_id, result=result):
@@ -77,8 +87,9 @@ class Watch:
     def _resynced(self, event: Resynced) -> None:
         self._status.systemd_version = event.systemd_version
         self._status.systemd_connection = event.connection
+        self._files.systemd = major(event.systemd_version)
         self._problems.clear("systemd-unavailable")
-        states = {state.unit: state for state in event.states}
+        states = {state.unit: self.told(state) for state in event.states}
         for name in self._writer.roster.agents:
             self._writer.post(name, self._sighting(states.get(unit_name(name))))
         self._report_strays(states)

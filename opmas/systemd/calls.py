@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from opmas.systemd.bus import UNIT, Bus, BusError
+from opmas.systemd.bus import SERVICE, UNIT, Bus, BusError
 from opmas.systemd.paths import unit_path
 
 if TYPE_CHECKING:
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 LIMITS: Final = frozenset(
     {"MemoryMax", "MemoryHigh", "TasksMax", "CPUQuotaPerSecUSec", "CPUWeight"}
 )
+
+NETWORK: Final = (b"IPIngressBytes", b"IPEgressBytes")
+UNKNOWN: Final = 2**64 - 1  # a count that systemd does not keep
 
 _SYSTEMD: Final = "org.freedesktop.systemd1."
 _DBUS: Final = "org.freedesktop.DBus.Error."
@@ -103,6 +106,12 @@ def _needs_reload(bus: Bus, unit: bytes) -> bool:
     return bool(bus.get(unit_path(unit.decode()), UNIT, b"NeedDaemonReload", b"b"))
 
 
+def _network_bytes(bus: Bus, unit: bytes) -> list[int] | None:
+    path = unit_path(unit.decode())
+    counts = [int(bus.get(path, SERVICE, name, b"t")) for name in NETWORK]
+    return None if UNKNOWN in counts else counts
+
+
 def _reload_daemon(bus: Bus, _unit: bytes) -> None:
     bus.call(b"Reload")
 
@@ -117,5 +126,6 @@ CALLS: Final[Mapping[str, Callable[..., Any]]] = {
     "clean": _clean,
     "is_cleaning": _is_cleaning,
     "needs_reload": _needs_reload,
+    "network_bytes": _network_bytes,
     "reload_daemon": _reload_daemon,
 }

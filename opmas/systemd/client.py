@@ -150,6 +150,11 @@ class SystemdUnits:
         """Return whether the unit's files are newer than what systemd has loaded."""
         return bool(await self._call("needs_reload", unit))
 
+    async def network_bytes(self, unit: str) -> tuple[int, int] | None:
+        """Return what the unit received and sent; None where `IPAccounting=` is not on."""
+        counts = await self._call("network_bytes", unit)
+        return None if counts is None else (int(counts[0]), int(counts[1]))
+
     async def reload_daemon(self) -> None:
         """Have systemd read all unit files anew."""
         await self._call("reload_daemon")

@@ -53,6 +53,7 @@ class FakeUnits:
         self.failing: dict[str, int] = {}
         self.oneshots = Oneshots(self._put)
         self.runs: Callable[[str], None] = lambda _unit: None
+        self.network: dict[str, tuple[int, int]] = {}
         self.limits: dict[str, dict[str, int]] = {}
         self.cleaned: list[tuple[str, tuple[str, ...]]] = []
         self.calls: list[tuple[str, str]] = []
@@ -132,6 +133,11 @@ class FakeUnits:
         """Return whether a test said so."""
         self._called("needs_reload", unit)
         return unit in self.stale
+
+    async def network_bytes(self, unit: str) -> tuple[int, int] | None:
+        """Return what a test said that systemd counted."""
+        self._called("network_bytes", unit)
+        return self.network.get(unit)
 
     async def reload_daemon(self) -> None:
         """Read all unit files anew."""
