@@ -24,9 +24,17 @@ STYLES = {OK: "good", WARNING: "warn", FAILED: "bad"}
 
 def show_checks(session: Session) -> Exit:
     """Check everything; the code says whether a check failed."""
-    settings, configuration = _settings(session)
+    settings, configuration = settings_of(session)
+    checks = [configuration, *check_all(host_of(session, settings))]
+    document = make_document(checks)
+    session.show("opmas.doctor/v1", document, render_checks)
+    return Exit.FAILED if document["state"] == FAILED else Exit.OK
+
+
+def host_of(session: Session, settings: Settings) -> Host:
+    """Return this host, as the checks look at it."""
     given = getattr(session.args, "socket", None) or session.environ.get("OPMAS_MANAGER_SOCKET")
-    host = Host(
+    return Host(
         run=run_program,
         root=Path("/"),
         settings=settings,
@@ -35,13 +43,10 @@ def show_checks(session: Session) -> Exit:
         owner=0,
         is_root=os.geteuid() == 0,
     )
-    checks = [configuration, *check_all(host)]
-    document = make_document(checks)
-    session.show("opmas.doctor/v1", document, render_checks)
-    return Exit.FAILED if document["state"] == FAILED else Exit.OK
 
 
-def _settings(session: Session) -> tuple[Settings, Check]:
+def settings_of(session: Session) -> tuple[Settings, Check]:
+    """Return the manager's settings, the defaults when they are wrong, and whether they are."""
     where = f"{session.config_dir}/opmas.yaml"
     try:
         document = read_config(Path(session.config_dir), "opmas.yaml")

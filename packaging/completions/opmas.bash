@@ -19,7 +19,7 @@ _opmas() {
         ((i++))
     done
     case "$path" in
-        "") kind="words:status agent package change events bundle key token doctor version completion"; options="--json --socket --config --version" ;;
+        "") kind="words:status agent package change events bundle key token doctor diagnose version completion"; options="--json --socket --config --version" ;;
         " agent") kind="words:list show create update rollback start stop restart remove logs new explain"; options="--json --socket --config" ;;
         " package") kind="words:list show scan install update rollback remove hold unhold"; options="--json --socket --config" ;;
         " change") kind="words:list show undo wait"; options="--json --socket --config" ;;
@@ -29,8 +29,8 @@ _opmas() {
         " status") kind=""; options="--json --socket --config" ;;
         " agent list") kind=""; options="--phase --package --json --socket --config" ;;
         " agent show") kind="agents"; options="--json --socket --config" ;;
-        " agent create") kind="packages"; options="--package --version --config --set --limit --grant --grant-all --after --stopped --window --dry-run --no-wait --timeout --json --socket" ;;
-        " agent update") kind="agents"; options="--package --unset --version --config --set --limit --grant --grant-all --after --stopped --window --dry-run --no-wait --expect --timeout --json --socket" ;;
+        " agent create") kind="packages"; options="--package --version --config --set --limit --recovery --grant --grant-all --after --stopped --window --dry-run --no-wait --timeout --json --socket" ;;
+        " agent update") kind="agents"; options="--package --unset --version --config --set --limit --recovery --grant --grant-all --after --stopped --window --dry-run --no-wait --expect --timeout --json --socket" ;;
         " agent rollback") kind="agents"; options="--version --window --expect --dry-run --no-wait --timeout --json --socket --config" ;;
         " agent start") kind="agents"; options="--no-wait --timeout --json --socket --config" ;;
         " agent stop") kind="agents"; options="--no-wait --timeout --json --socket --config" ;;
@@ -66,6 +66,7 @@ _opmas() {
         " token list") kind=""; options="--json --socket --config" ;;
         " token revoke") kind=""; options="--json --socket --config" ;;
         " doctor") kind=""; options="--json --socket --config" ;;
+        " diagnose") kind=""; options="--output -o --agent --since --json --socket --config" ;;
         " version") kind=""; options="--json --socket --config" ;;
         " completion") kind="words:bash agents packages changes"; options="--json --socket --config" ;;
     esac
@@ -78,6 +79,7 @@ _opmas() {
         " agent create --config") kind="files" ;;
         " agent create --set") kind="" ;;
         " agent create --limit") kind="" ;;
+        " agent create --recovery") kind="" ;;
         " agent create --grant") kind="" ;;
         " agent create --after") kind="agents" ;;
         " agent create --window") kind="" ;;
@@ -88,6 +90,7 @@ _opmas() {
         " agent update --config") kind="files" ;;
         " agent update --set") kind="" ;;
         " agent update --limit") kind="" ;;
+        " agent update --recovery") kind="" ;;
         " agent update --grant") kind="" ;;
         " agent update --after") kind="agents" ;;
         " agent update --window") kind="" ;;
@@ -145,6 +148,10 @@ _opmas() {
         " key revoke --reason") kind="" ;;
         " token create --name") kind="" ;;
         " token create --expires") kind="" ;;
+        " diagnose --output") kind="files" ;;
+        " diagnose -o") kind="files" ;;
+        " diagnose --agent") kind="agents" ;;
+        " diagnose --since") kind="" ;;
         *" --socket") kind="files" ;;
         *" --config") kind="directories" ;;
     esac

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from opmas.cli.commands import agent, bundle, change, host, package
+from opmas.cli.commands import agent, bundle, change, diagnosis, host, package
 
 if TYPE_CHECKING:
     from opmas.cli.commands.model import Command, Group
@@ -31,6 +31,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     *bundle.KEYS,
     *host.TOKENS,
     host.DOCTOR,
+    diagnosis.DIAGNOSE,
     host.VERSION,
     host.COMPLETION,
 )

@@ -17,6 +17,7 @@ from opmas.cli.schemas.terms import (
     ERROR,
     PROBLEMS,
     Schema,
+    amount,
     flag,
     list_of,
     map_of,
@@ -134,6 +135,19 @@ SCHEMAS: Final[dict[str, Schema]] = {
         {
             "state": one_of("the worst of the checks", "ok", "warning", "failed"),
             "checks": list_of("in the order in which they were made", CHECK),
+        },
+    ),
+    "opmas.diagnosis/v1": record(
+        "An archive that was made.",
+        {
+            "path": text("its file"),
+            "bytes": number("its size"),
+            "sha256": text("the SHA-256 of its content"),
+            "seconds": amount("how long it took"),
+            "files": names("the files in it"),
+            "problems": names("what could not be had, as in problems.txt"),
+            "differences": number("agents that are not as they should be"),
+            "secrets": number("secret values that were looked for in all files"),
         },
     ),
     "opmas.version/v1": record(

@@ -23,7 +23,9 @@ TRIVIAL: Final = frozenset(
     | {"(secret)", "[left out]", "[not set]", "(none)", "{}", "[]", "()"}
 )
 # What an agent says in its own words, where nobody knows all of its secrets.
-WORDS: Final = frozenset({"status_text", "health_message", "message", "metrics", "sentences"})
+WORDS: Final = frozenset(
+    {"status_text", "StatusText", "health_message", "message", "metrics", "sentences"}
+)
 
 
 class Redactor:
@@ -133,7 +135,7 @@ class Redactor:
             name = str(key)
             if is_secret_name(name) or (pair and name in {"value", "Value"}):
                 found[self.text(name)] = self._blotted(item, name, depth + 1)
-            elif name in WORDS and not self.knows_all and item:
+            elif item and not self.knows_all and _is_own_words(name, value):
                 found[name] = LEFT_OUT
             else:
                 found[self.text(name)] = self._node(item, depth + 1)
@@ -175,6 +177,10 @@ def _is_worth(name: str, value: str) -> bool:
     mixed = any(map(str.isdigit, value)) or value.lower() != value
     path = value.startswith("/") and value.replace("/", "").replace("-", "").isalpha()
     return (mixed or (is_strong_name(name) and " " not in value)) and not path
+
+
+def _is_own_words(name: str, mapping: dict[Any, Any]) -> bool:
+    return name in WORDS or (name == "data" and "severity" in mapping)  # an agent's own event
 
 
 def _in_mark(text: str, at: int) -> bool:

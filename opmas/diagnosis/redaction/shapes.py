@@ -19,7 +19,9 @@ _PEM: Final = re.compile(
     r"-----BEGIN [A-Z0-9 ]{1,40}-----.*?(?:-----END [A-Z0-9 ]{1,40}-----|\Z)", re.DOTALL
 )
 _PEM_END: Final = re.compile(r"-----END (?!PUBLIC)[A-Z0-9 ]{1,40}-----")
-_PEM_LINE: Final = re.compile(r"[A-Za-z0-9+/=]{16,}[ \t\r]*\n|[A-Za-z0-9+/=]{1,76}[ \t\r]*\n\Z")
+_PEM_LINE: Final = re.compile(
+    r"(?:[^\n]*[ \t])?[A-Za-z0-9+/]{16,}={0,2}[ \t\r]*\n|[A-Za-z0-9+/=]{1,76}[ \t\r]*\n"
+)
 
 _USER: Final = re.compile(
     r"://(?P<user>[^\s/\"'<>@:]*:[^\s\"'<>]*(?=@)|[^\s/\"'<>@]+(?=@))", re.ASCII
