@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from opmas.core import metadata, program, requirement, sandbox
+from opmas.core import metadata, policy, program, requirement, sandbox
 from opmas.core.agent import NAME
 from opmas.core.capability import CAPABILITIES
 from opmas.core.fields import ARGUMENT_LENGTH, LINE_LENGTH, PATH_LENGTH
@@ -127,6 +127,43 @@ LIMITS: Final = {
         amount(r"[0-9]{1,15}", whole(1, 10_000), "50"),
         "Its share where CPU time is scarce.",
         default=50,
+    ),
+}
+RECOVERY: Final = {
+    "first_delay": said(
+        whole(1, _HOUR, 10),
+        "Seconds before it is tried again after systemd gave it up; twice as many each time.",
+    ),
+    "max_delay": said(whole(1, 24 * _HOUR, 300), "The most seconds between two such tries."),
+    "jitter": said(
+        whole(0, 90, 20), "By how many percent these differ, so that agents do not start together."
+    ),
+    "max_failures": said(
+        whole(0, 1000, 5), "How often in a row it may fail; beyond that it is quarantined."
+    ),
+    "reset_after": said(
+        whole(1, policy.WEEK, 600),
+        "Seconds of health without a break after which its failures are forgotten.",
+    ),
+    "undo": said(
+        {"type": "boolean", "default": True},
+        "Whether its last change is undone when that is likely the cause.",
+    ),
+    "undo_within": said(
+        whole(0, policy.WEEK, 3600), "Seconds for which a change can be the cause."
+    ),
+    "undo_after": said(whole(1, 1000, 2), "How often in a row it fails before that."),
+    "restart_dependency": said(
+        {"type": "boolean", "default": True},
+        "Whether an agent that it requires is restarted when it runs and does not work.",
+    ),
+    "slow_probe": said(
+        whole(0, policy.WEEK, 0),
+        "Seconds after which it is tried once when it is quarantined; 0 is never.",
+    ),
+    "give_up_on": said(
+        each(whole(1, 255), policy.MOST_STATUSES, default=[78]),
+        "Exit statuses that say that another try cannot help.",
     ),
 }
 TIMEOUTS: Final = {

@@ -39,6 +39,7 @@ MEMBERS: Final = {
     "package": word,
     "config": mapping,
     "limits": mapping,
+    "recovery": mapping,
     "grants": fields.each(word),
     "desired": fields.one_of(Desired),
     "after": fields.each(word),

@@ -206,6 +206,7 @@ def _setting_fields(agent: dict[str, Any]) -> list[tuple[str, str]]:
     shown = f"{plural(len(metrics), 'metric')} (--json shows them)" if metrics else ""
     return [
         ("limits", render_limits(agent["limits"])),
+        ("recovery", visible(render_policy(agent.get("own_recovery") or {}))),
         ("grants", visible(", ".join(agent["grants"]) or "none")),
         ("after", visible(", ".join(agent["after"]))),
         ("metrics", shown),
@@ -223,6 +224,11 @@ def render_limits(limits: dict[str, Any]) -> str:
         amount = size(value) if name.startswith("memory") else str(value)
         parts.append(f"{name} {amount}{'%' if name == 'cpu_quota' else ''}")
     return visible(", ".join(parts))
+
+
+def render_policy(recovery: dict[str, Any]) -> str:
+    """Return a recovery policy in one line."""
+    return ", ".join(f"{name} {json.dumps(value)}" for name, value in recovery.items())
 
 
 def render_config(config: dict[str, Any] | None) -> str:

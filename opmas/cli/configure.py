@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opmas.cli.agents import PHASE_STYLES
 from opmas.cli.agreement import agreed_grants
 from opmas.cli.control import runs, wait_seconds
-from opmas.cli.edits import changed_config, changed_limits
+from opmas.cli.edits import changed_config, changed_limits, recovery
 from opmas.cli.exits import Exit, FailedError, UsageError
 from opmas.cli.follow import patience
 from opmas.cli.names import call_for_agent, call_for_package
@@ -53,6 +53,7 @@ def create_agent(session: Session) -> Exit:
         "desired": "stopped" if args.stopped else "running",
         "config": changed_config({}, args),
         "limits": changed_limits({}, args.limits),
+        **recovery({}, args.recovery),
         "after": args.after or [],
         "create_only": True,
         **version(session),
@@ -85,6 +86,7 @@ def update_agent(session: Session) -> Exit:
         "desired": "stopped" if args.stopped else before["desired"],
         "config": changed_config(before["config"] or {}, args),
         "limits": changed_limits(before["own_limits"], args.limits),
+        **recovery(before.get("own_recovery", {}), args.recovery),
         "after": args.after or before["after"],
         "expect": before["revision"] if args.expect is None else args.expect,
         **window(session),
@@ -104,7 +106,7 @@ def update_agent(session: Session) -> Exit:
 
 def _names_settings(args: argparse.Namespace) -> bool:
     given = (args.config_file, args.sets, args.unsets, args.limits, args.grants, args.after)
-    return any(given) or bool(args.package or args.stopped or args.grant_all)
+    return any((*given, args.recovery)) or bool(args.package or args.stopped or args.grant_all)
 
 
 def _update_version(session: Session, wanted: dict[str, Any]) -> Exit:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import argparse
 
 LIMITS: Final = ("memory_max", "memory_high", "tasks_max", "cpu_quota", "cpu_weight")
+RECOVERY: Final = (
+    "first_delay", "max_delay", "jitter", "max_failures", "reset_after", "undo", "undo_within",
+    "undo_after", "restart_dependency", "slow_probe", "give_up_on",
+)  # fmt: skip
 
 
 def changed_config(config: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]:
@@ -90,3 +94,30 @@ def changed_limits(limits: dict[str, Any], texts: list[str] | None) -> dict[str,
         else:
             changed.pop(name, None)
     return changed
+
+
+def recovery(own: dict[str, Any], texts: list[str] | None) -> dict[str, Any]:
+    """Return the member `recovery` of a request after --recovery KEY=VALUE, if there is one.
+
+    An empty value forgets one; a manager from before an upgrade is not asked for what is not set.
+    """
+    changed = dict(own)
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if name not in RECOVERY or not equals:
+            hint = did_you_mean(name, RECOVERY) or f": the keys are {', '.join(RECOVERY)}"
+            raise UsageError(f'cannot read "--recovery {text}": write KEY=VALUE{hint}')
+        if value:
+            changed[name] = _recovery_value(name, value)
+        else:
+            changed.pop(name, None)
+    return {"recovery": changed} if changed or own else {}
+
+
+def _recovery_value(name: str, text: str) -> Any:
+    if name == "give_up_on":
+        statuses = [part for part in text.split(",") if part]
+        return [int(part) if part.isdecimal() else part for part in statuses]
+    if text in {"true", "false"}:
+        return text == "true"
+    return int(text) if text.isdecimal() else text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opmas.cli.agents import render_config
+from opmas.cli.agents import render_config, render_policy
 from opmas.cli.packages import render_needs
 from opmas.cli.story import plan_fields
 from opmas.cli.text import render_fields, visible
@@ -32,6 +32,7 @@ def make_plan(
         "desired": wanted["desired"],
         "config": wanted["config"],
         "limits": wanted["limits"],
+        "recovery": wanted.get("recovery", {}),
         "after": wanted["after"],
         "needs": needs,
         "missing": [need["name"] for need in needs if not need["granted"]],
@@ -57,6 +58,7 @@ def render_plan(document: dict[str, Any], view: View) -> str:
         ("package", visible(f"{document['package']} {document['package_version']}")),
         ("wanted", visible(document["desired"])),
         ("limits", visible(limits) or "the package's"),
+        ("recovery", visible(render_policy(document["recovery"]))),
         ("after", visible(", ".join(document["after"]))),
         ("config", render_config(document["config"])),
         *_planned(document),

@@ -27,6 +27,7 @@ from opmas.core.metadata import (
     read_links,
     read_metrics,
 )
+from opmas.core.policy import NO_RECOVERY, Recovery, read_recovery
 from opmas.core.program import ENTRY, Hooks, command, read_hooks
 from opmas.core.requirement import requirement, specifier, version
 from opmas.core.sandbox import Network, Proc, Sandbox, read_sandbox
@@ -120,6 +121,7 @@ class Manifest:
     wants: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
     hooks: Hooks = field(default=Hooks())
+    recovery: Recovery = NO_RECOVERY
     metrics: tuple[Metric, ...] = ()
 
     @property
@@ -194,6 +196,7 @@ def _read(top: Fields) -> Manifest:
         wants=top.get("wants", metadata.names, ()),
         conflicts=top.get("conflicts", metadata.names, ()),
         hooks=read_hooks(top.section("hooks"), python=python),
+        recovery=read_recovery(top.section("recovery")),
         metrics=read_metrics(top.sections("metrics", METRICS)),
     )
     config.finish()

@@ -120,6 +120,11 @@ def dump_recovery(recovery: Recovery) -> dict[str, Any]:
     }
 
 
+def dump_policy(policy: Policy) -> dict[str, Any]:
+    """Return what applies, as a JSON object."""
+    return {**dataclasses.asdict(policy), "give_up_on": list(policy.give_up_on)}
+
+
 def load_recovery(saved: dict[str, Any]) -> Recovery:
     """Return the layer that was saved; a key of another version of OPMAS is left out."""
     known = {key: value for key, value in saved.items() if key in READERS}

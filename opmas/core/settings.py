@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_type_hints
 
-from opmas.core import fields
+from opmas.core import fields, policy
+from opmas.core.budget import Budget
 from opmas.core.fields import Fields, Problems, Reader
+from opmas.core.policy import DEFAULT_POLICY, Policy
 from opmas.core.sizes import count, percent, size
 from opmas.errors import ConfigError
 
@@ -164,6 +166,41 @@ class UsageSection:
     interval: float = field(default=5.0, metadata=read_by(fields.number(1, 3600)))
 
 
+def _of_policy(key: str) -> Any:
+    default = getattr(DEFAULT_POLICY, key)
+    separator = ":" if isinstance(default, tuple) else ""
+    return field(default=default, metadata=read_by(policy.READERS[key], separator=separator))
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverySection:
+    """What is done about agents that fail, where neither they nor their packages say other."""
+
+    first_delay: int = _of_policy("first_delay")
+    max_delay: int = _of_policy("max_delay")
+    jitter: int = _of_policy("jitter")
+    max_failures: int = _of_policy("max_failures")
+    reset_after: int = _of_policy("reset_after")
+    undo: bool = _of_policy("undo")
+    undo_within: int = _of_policy("undo_within")
+    undo_after: int = _of_policy("undo_after")
+    restart_dependency: bool = _of_policy("restart_dependency")
+    slow_probe: int = _of_policy("slow_probe")
+    give_up_on: tuple[int, ...] = _of_policy("give_up_on")
+    host_burst: int = field(default=20, metadata=read_by(fields.integer(1, 10_000)))
+    host_per_minute: int = field(default=30, metadata=read_by(fields.integer(0, 100_000)))
+
+    @property
+    def policy(self) -> Policy:
+        """The host's policy."""
+        return Policy(**{key: getattr(self, key) for key in policy.READERS})
+
+    @property
+    def budget(self) -> Budget:
+        """How many restarts the host allows."""
+        return Budget(self.host_burst, float(self.host_per_minute))
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All of opmas.yaml."""
@@ -174,6 +211,7 @@ class Settings:
     agents: AgentsSection = AgentsSection()
     packages: PackagesSection = PackagesSection()
     changes: ChangesSection = ChangesSection()
+    recovery: RecoverySection = RecoverySection()
     limits: LimitsSection = LimitsSection()
     usage: UsageSection = UsageSection()
 

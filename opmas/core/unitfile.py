@@ -16,6 +16,7 @@ from opmas.core.capability import OPENED
 from opmas.core.limits import NO_HOST_LIMITS, HostLimits, effective_limits
 from opmas.core.manifest import HealthCheck, Manifest, Runtime
 from opmas.core.needs import granted_sandbox
+from opmas.core.policy import DEFAULT_POLICY, Policy, effective_policy
 from opmas.core.program import is_function
 from opmas.core.sandbox import Network, Proc, Sandbox
 from opmas.core.unitsyntax import Setting, render_unit
@@ -31,6 +32,7 @@ TEMPORARY: Final = ("/tmp/", "/var/tmp/")  # noqa: S108 - the names of what Priv
 # makes a mount on the host for each running agent, and each start looks through all of these: with
 # 100 agents a start took 0.21 s of CPU time instead of 0.08 s, and more with each.
 CREDENTIALS: Final = "/run/opmas-credentials"
+GROWING_RESTARTS: Final = 254  # the first systemd with RestartSteps=
 USER_LENGTH: Final = 31  # of a user's name, systemd's strict rule
 
 # The host's mounts too: an agent's own table has everything read-only, and homes that are empty.
@@ -52,7 +54,8 @@ class Place:
     """Where the agent's package, its credential and its interpreter are on this host.
 
     The credential is STATE/agents/NAME/config.json; a package below STATE, which is root's alone,
-    is shown to the agent where it is. `limits` are those of the host.
+    is shown to the agent where it is. `limits` and `policy` are those of the host. `systemd` is
+    its version, 0 while nobody knows: then only what 252 knows is written.
     """
 
     package_dir: str
@@ -60,6 +63,8 @@ class Place:
     python: str = "/usr/bin/python3"
     pythonpath: str | None = None
     limits: HostLimits = NO_HOST_LIMITS
+    policy: Policy = DEFAULT_POLICY
+    systemd: int = 0
 
     @property
     def state_dir(self) -> str:
@@ -84,6 +89,7 @@ def render_dropin(spec: AgentSpec, manifest: Manifest, place: Place) -> str:
         ("TimeoutStartSec", (str(timeouts.start),)),
         ("TimeoutStopSec", (str(timeouts.stop),)),
         ("WatchdogSec", (str(timeouts.watchdog),)),
+        *_restarts(effective_policy(place.policy, manifest.recovery, spec.recovery), place),
         *_widenings(spec, manifest, place),
     ]
     unit: Lines = [("Description", (_description(name, manifest),)), *_neighbours(spec, manifest)]
@@ -222,6 +228,21 @@ def _credential(place: Place) -> Lines:
         ("Environment", (f"CREDENTIALS_DIRECTORY={CREDENTIALS}",)),
         ("BindReadOnlyPaths", (place.credential_path,), f"{CREDENTIALS}/config.json"),
     ]
+
+
+def _restarts(policy: Policy, place: Place) -> Iterator[Line]:
+    """Yield what systemd's own restarts are told beyond the template.
+
+    Where it can, systemd lets the pause grow from the template's 100 ms. All of them together take
+    a few seconds: the start limit of five in a minute is still reached, and OPMAS goes on there.
+    """
+    if policy.give_up_on != DEFAULT_POLICY.give_up_on:
+        yield "RestartPreventExitStatus", ()
+        if policy.give_up_on:
+            yield "RestartPreventExitStatus", tuple(map(str, policy.give_up_on))
+    if place.systemd >= GROWING_RESTARTS:
+        yield "RestartSteps", ("4",)
+        yield "RestartMaxDelaySec", ("3",)
 
 
 def _limits(limits: Limits) -> Lines:

@@ -46,6 +46,8 @@ class AgentFiles:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.agents
+        self._policy = settings.recovery.policy
+        self.systemd = 0  # its version, when it is known
         self.host_limits = host_limits(settings.limits)
         self._agents = Path(settings.manager.state_dir) / "agents"
         self._units = Path(settings.manager.unit_dir)
@@ -127,7 +129,8 @@ class AgentFiles:
         config = "" if lives else json.dumps(merged_config(spec, package), sort_keys=True)
         # the agent's own limits, and the host's, are set while it runs
         live = replace(spec, limits=Limits())
-        place = replace(self._place(spec, package), limits=NO_HOST_LIMITS)
+        # what a newer systemd can is no reason to start anything again
+        place = replace(self._place(spec, package), limits=NO_HOST_LIMITS, systemd=0)
         parts = (render_dropin(live, package.manifest, place), package.digest, config)
         digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
         self._digests[spec.name] = (spec, package, digest)
@@ -166,6 +169,8 @@ class AgentFiles:
             python=self._settings.python,
             pythonpath=":".join(self._settings.pythonpath) or None,
             limits=self.host_limits,
+            policy=self._policy,
+            systemd=self.systemd,
         )
 
 

@@ -11,6 +11,7 @@ from opmas.core import fields
 from opmas.core.agent import AgentSpec, Desired, check_name
 from opmas.core.fields import FieldError, Fields, Problems
 from opmas.core.limits import read_limits
+from opmas.core.policy import read_recovery
 from opmas.core.window import LONGEST
 from opmas.errors import InvalidError
 from opmas.manager.clock import rfc3339
@@ -63,6 +64,7 @@ def read_put(params: Mapping[str, Any]) -> Put:
         limits=read_limits(top.section("limits")),
         grants=top.get("grants", fields.each(fields.line), ()),
         after=top.get("after", fields.each(read_agent_name), ()),
+        recovery=read_recovery(top.section("recovery")),
     )
     put = Put(
         spec=spec,

@@ -31,6 +31,7 @@ from opmas.manager.methods import Methods, Parts
 from opmas.manager.probes import Probes
 from opmas.manager.problems import Problems
 from opmas.manager.saver import Saver
+from opmas.manager.scenery import Scenery
 from opmas.manager.shelf import Shelf
 from opmas.manager.sockets import listen
 from opmas.manager.unitjobs import UnitJobs
@@ -79,12 +80,18 @@ class Manager:
         self._early_news: list[tuple[str, dict[str, str]]] = []
         self._writer: Writer | None = None
         self._wire(units)
+        saver = self.writer.saver
+        self.writer.surroundings = Scenery(state, self._clock, lambda: not saver.behind)
         self.comeback = self._make_comeback(units)
 
     def _wire(self, units: Units) -> None:
         same_boot = self._mark.is_set()
         is_new = self._databases.open(self._problems)
-        empty = Roster(concurrency=self._settings.start.concurrency)
+        empty = Roster(
+            concurrency=self._settings.start.concurrency,
+            policy=self._settings.recovery.policy,
+            budget=self._settings.recovery.budget,
+        )
         saved = load_saved(
             self._databases, self._files, empty, self._clock, is_new=is_new, same_boot=same_boot
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from opmas.core.events import PackageSeen
 from opmas.core.fields import nearest
+from opmas.core.policy import NO_RECOVERY, Recovery
 from opmas.core.ties import Ties
 from opmas.errors import BackendError, StoreError, UnknownPackageError, UnknownVersionError
 from opmas.packages.catalogue import MANIFEST, Package, Refusal, scan
@@ -126,8 +127,10 @@ class Shelf:
                 self._writer.announce(
                     f"opmas.package.{kind}", f"package/{name}", {"version": version}
                 )
-        ties = self._ties()
-        self._writer.post_step(lambda roster, _now: (replace(roster, ties=ties), ()))
+        ties, policies = self._ties(), self._policies()
+        self._writer.post_step(
+            lambda roster, _now: (replace(roster, ties=ties, policies=policies), ())
+        )
         for agent in self._writer.roster.agents.values():
             self._writer.post(agent.name, PackageSeen(self.packages.of(agent.spec) is not None))
         if now != was:
@@ -144,6 +147,17 @@ class Shelf:
             found[package.name, package.version] = ties
             if self.packages.find(package.name) is package:
                 found[package.name, ""] = ties
+        return found
+
+    def _policies(self) -> dict[tuple[str, str], Recovery]:
+        """Return what packages say of the recovery of their agents, as with ties."""
+        found = {}
+        for package in self.packages.all():
+            if package.manifest.recovery == NO_RECOVERY:
+                continue
+            found[package.name, package.version] = package.manifest.recovery
+            if self.packages.find(package.name) is package:
+                found[package.name, ""] = package.manifest.recovery
         return found
 
     def _remember(self, now: dict[str, tuple[str, str]]) -> None:

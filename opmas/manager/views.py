@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core.agent import Limits, unit_name
 from opmas.core.changes import of_agent
+from opmas.core.context import policy_of
 from opmas.core.exits import code_name, signal_of
 from opmas.core.explain import message
 from opmas.core.knownbad import key
 from opmas.core.needs import needs_of
+from opmas.core.policy import dump_policy, dump_recovery
 from opmas.core.state import LIVE, health
 from opmas.manager.clock import Clock, rfc3339
 from opmas.manager.discretion import Discretion
 
 if TYPE_CHECKING:
+    from opmas.core.policy import Policy
     from opmas.core.state import Agent
     from opmas.core.unit import UnitState
     from opmas.core.usage import Sample
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from opmas.packages.collection import Packages
 
 NO_LIMITS: Final = Limits()
+POLICIES_KEPT: Final = 1000  # of agents that each have their own
 UNUSED: Final = dict.fromkeys(
     ("memory_bytes", "held_bytes", "tasks", "cpu_seconds", "open_files"), None
 )
@@ -53,6 +57,7 @@ class Views:
         self.discretion = Discretion(packages)
         self._metering = metering
         # What is the same for most agents, made once: a list has it for each.
+        self._policies: dict[Policy, dict[str, Any]] = {}
         self._needs: dict[str, tuple[Package, list[str]]] = {}
 
     def agent(self, agent: Agent) -> dict[str, Any]:
@@ -67,6 +72,8 @@ class Views:
             "config": self.discretion.config(agent.spec.config, agent.spec.package),
             **self._limits(agent),
             "own_limits": _set_only(agent.spec.limits),
+            "recovery": self._policy(agent),
+            "own_recovery": dump_recovery(agent.spec.recovery),
             "grants": list(agent.spec.grants),
             "needs": [] if package is None else self._need_names(package),
             "after": list(agent.spec.after),
@@ -183,6 +190,15 @@ class Views:
             "limits_origin": self._metering.learner.origins(agent.spec),
             "limits_cut": dict(resolved.wanted),
         }
+
+    def _policy(self, agent: Agent) -> dict[str, Any]:
+        policy = policy_of(self._writer.roster, agent.spec)
+        found = self._policies.get(policy)
+        if found is None:
+            if len(self._policies) >= POLICIES_KEPT:
+                self._policies.clear()
+            found = self._policies[policy] = dump_policy(policy)
+        return found
 
     def _need_names(self, package: Package) -> list[str]:
         known = self._needs.get(package.name)

@@ -19,6 +19,7 @@ from opmas.core import roster as rosters
 from opmas.core.changes import forget, under_way
 from opmas.core.events import Announce, Tick, Tidy, Turn
 from opmas.core.remedies import remedy
+from opmas.core.surroundings import Surroundings
 from opmas.errors import StoreError
 from opmas.manager.clock import rfc3339
 from opmas.store.rows import NewEvent
@@ -83,6 +84,7 @@ class Writer:
         self._watchers: dict[asyncio.Future[None], Callable[[], bool]] = {}
         self.carry_out: Callable[[Iterable[Effect]], None] = lambda _: None
         self.progressed: Callable[[], None] = lambda: None
+        self.surroundings: Callable[[], Surroundings] = Surroundings
 
     def post(self, name: str, event: Event) -> None:
         """Take note of something about one agent; about an unknown one it is ignored."""
@@ -192,7 +194,8 @@ class Writer:
         self, items: list[_Item], now: float, *, advance: bool = True
     ) -> tuple[Roster, list[Effect]]:
         roster = self.roster if self.saver.behind else forget(self.roster)
-        roster = replace(roster, utc_offset=self._clock.utc().timestamp() - now)
+        offset = self._clock.utc().timestamp() - now
+        roster = replace(roster, utc_offset=offset, around=self.surroundings())
         roster, effects = self._take_steps(roster, items, now)
         for name in rosters.due(roster, now):
             roster, more = rosters.step(roster, name, Tick(), now)

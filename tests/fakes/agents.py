@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from opmas.core.agent import Desired, check_name, unit_name
+from opmas.core.policy import DEFAULT_POLICY, dump_policy, dump_recovery, parse_recovery
 from opmas.errors import (
     AgentExistsError,
     GrantError,
@@ -43,6 +44,7 @@ class AgentMethods(PackageMethods):
         desired: str = "running",
         config: dict[str, Any] | None = None,
         limits: dict[str, Any] | None = None,
+        recovery: dict[str, Any] | None = None,
         grants: list[str] | None = None,
         after: list[str] | None = None,
         create_only: bool = False,
@@ -79,6 +81,8 @@ class AgentMethods(PackageMethods):
             "config": config or {},
             "limits": {**found["limits"], **_sizes(limits or {})},
             "own_limits": _sizes(limits or {}),
+            "recovery": {**dump_policy(DEFAULT_POLICY), **_recovery(recovery)},
+            "own_recovery": _recovery(recovery),
             "grants": sorted(grants or []),
             "needs": [need["name"] for need in found["needs"]],
             "after": after or [],
@@ -218,7 +222,10 @@ class AgentMethods(PackageMethods):
         author: str,
         window: int | None,
     ) -> Change | None:
-        told = ("package", "version", "desired", "config", "own_limits", "grants", "after")
+        told = (
+            "package", "version", "desired", "config", "own_limits", "own_recovery", "grants",
+            "after",
+        )  # fmt: skip
         differ = [key for key in told if known is None or known[key] != wanted[key]]
         if not differ:
             return None
@@ -328,7 +335,11 @@ class AgentMethods(PackageMethods):
 
 def without_metrics(agent: dict[str, Any]) -> dict[str, Any]:
     """Return the AgentView as all methods but `agent.show` give it."""
-    return {key: value for key, value in agent.items() if key != "metrics"}
+    return {key: value for key, value in agent.items() if key not in {"metrics", "usage_detail"}}
+
+
+def _recovery(recovery: dict[str, Any] | None) -> dict[str, Any]:
+    return dump_recovery(parse_recovery(recovery or {}))
 
 
 def _sizes(limits: dict[str, Any]) -> dict[str, int]:

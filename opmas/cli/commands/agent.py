@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from opmas.cli.commands.limits import LIMITS
 from opmas.cli.commands.model import (
     AGENT,
     AGENTS,
@@ -49,6 +50,15 @@ SETTINGS: Final[tuple[Argument, ...]] = (
         "an empty value takes the package's again",
         metavar="LIMIT=VALUE",
         dest="limits",
+        action="append",
+    ),
+    option(
+        "--recovery",
+        text="set what is done when it fails: first_delay, max_delay, jitter, max_failures, "
+        "reset_after, undo, undo_within, undo_after, restart_dependency, slow_probe, give_up_on; "
+        "times in seconds, statuses with commas; an empty value takes the package's again",
+        metavar="KEY=VALUE",
+        dest="recovery",
         action="append",
     ),
     option(
@@ -123,6 +133,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         (AGENT,),
         "opmas.agent/v1",
     ),
+    LIMITS,
     Command(
         ("agent", "create"),
         "create an agent from a package",

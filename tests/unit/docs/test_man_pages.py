@@ -20,6 +20,7 @@ from opmas.core.manifest import (
     Timeouts,
     parse_manifest,
 )
+from opmas.core.policy import Recovery
 from opmas.core.secret import secret_paths
 from opmas.core.settings import Settings
 from opmas.packages.yamlfile import parse_yaml
@@ -29,6 +30,7 @@ SECTIONS = {
     "sandbox": Sandbox,
     "limits": Limits,
     "timeouts": Timeouts,
+    "recovery": Recovery,
     "health_check": HealthCheck,
     "hooks": Hooks,
     "events": EventTypes,
