@@ -73,6 +73,19 @@ class EventsSection:
     """How long the event log is."""
 
     max_count: int = field(default=100_000, metadata=read_by(fields.integer(100, 100_000_000)))
+    max_age: float = field(default=7_776_000.0, metadata=read_by(fields.number(3600, 1e10)))
+    max_bytes: int = field(
+        default=256 * 1024**2, metadata=read_by(fields.integer(1024**2, 1024**4))
+    )
+    agents_share: float = field(default=0.5, metadata=read_by(fields.number(0, 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSection:
+    """How often the database is backed up, and how many backups there are."""
+
+    backups: int = field(default=7, metadata=read_by(fields.integer(1, 1000)))
+    backup_interval: float = field(default=86_400.0, metadata=read_by(fields.number(60, 1e8)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +221,7 @@ class Settings:
     manager: ManagerSection = ManagerSection()
     start: StartSection = StartSection()
     events: EventsSection = EventsSection()
+    database: DatabaseSection = DatabaseSection()
     agents: AgentsSection = AgentsSection()
     packages: PackagesSection = PackagesSection()
     changes: ChangesSection = ChangesSection()

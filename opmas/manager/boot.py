@@ -11,7 +11,6 @@ from opmas.core.changes import REMEMBERED
 from opmas.core.condition import load_condition, load_spec
 from opmas.core.engine import resumed
 from opmas.core.knownbad import load_bad
-from opmas.core.roster import Roster
 from opmas.host.files import write_whole
 from opmas.manager.database import Opened, Origin
 from opmas.manager.merging import merge, record_of
@@ -21,12 +20,14 @@ from opmas.store.rows import ChangeQuery
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from opmas.core.roster import Roster
     from opmas.core.state import Agent
     from opmas.manager.clock import Clock
     from opmas.manager.database import Databases
     from opmas.manager.files import AgentFiles
     from opmas.manager.saver import Record
     from opmas.store.database import Database
+    from opmas.store.rows import ChangeRow
 
 
 logger = logging.getLogger(__name__)
@@ -82,17 +83,19 @@ def load_saved(
         rows = database.agents()
         agents = [load_condition(load_spec(row.spec), row.condition) for row in rows]
         records = {row.name: record_of(row) for row in rows}
+        found = [*_last_changes(database), *_active_changes(database)]
         loaded, stamps = _with_changes(
-            database, _with(roster, agents), clock.monotonic(), same_boot=same_boot
+            database, _with(roster, agents), found, clock.monotonic(), same_boot=same_boot
         )
         return Saved(loaded, records, stamps)
     rows = [] if database is None else database.agents()
-    found = files.saved_specs() if files.exist() else None
-    merged = merge(rows, found, databases.now(), same_boot=same_boot)
+    files_found = files.saved_specs() if files.exist() else None
+    merged = merge(rows, files_found, databases.now(), same_boot=same_boot)
     loaded, stamps = _with(roster, list(merged.agents)), {}
     if rows and database is not None:  # what was under way then is not what is now
+        ended = [row for row in _last_changes(database) if row.ended_at is not None]
         loaded, stamps = _with_changes(
-            database, loaded, clock.monotonic(), same_boot=same_boot, goes_on=False
+            database, loaded, ended, clock.monotonic(), same_boot=same_boot
         )
     rebuilt = bool(merged.agents)
     return Saved(loaded, merged.records, stamps, rebuilt, merged.newer, merged.gone)
@@ -100,7 +103,8 @@ def load_saved(
 
 def adopted(database: Database, known: Roster, now: float, *, same_boot: bool) -> Saved:
     """Return what is known with what the database holds beside it: it could not be read before."""
-    loaded, stamps = _with_changes(database, known, now, same_boot=same_boot)
+    active = _active_changes(database)
+    loaded, stamps = _with_changes(database, known, active, now, same_boot=same_boot)
     agents, records = dict(known.agents), {}
     for row in database.agents():
         spec = load_spec(row.spec)
@@ -115,14 +119,19 @@ def adopted(database: Database, known: Roster, now: float, *, same_boot: bool) -
     return Saved(roster, records, stamps)
 
 
+def _last_changes(database: Database) -> list[ChangeRow]:
+    return database.changes(ChangeQuery(limit=REMEMBERED))
+
+
+def _active_changes(database: Database) -> list[ChangeRow]:
+    return database.changes(ChangeQuery(active=True, limit=10_000))
+
+
 def _with_changes(
-    database: Database, roster: Roster, now: float, *, same_boot: bool, goes_on: bool = True
+    database: Database, roster: Roster, found: list[ChangeRow], now: float, *, same_boot: bool
 ) -> tuple[Roster, dict[int, Stamps]]:
     """Return the roster with the changes that go on, and the last ones, for who asks of them."""
-    found = database.changes(ChangeQuery(limit=REMEMBERED))
-    if goes_on:
-        found += database.changes(ChangeQuery(active=True, limit=10_000))
-    rows = {row.id: row for row in found if goes_on or row.ended_at is not None}
+    rows = {row.id: row for row in found}
     changes = {}
     for id_, row in sorted(rows.items()):
         try:
@@ -133,8 +142,9 @@ def _with_changes(
         changes[id_] = change if change.is_final else resumed(change, now, same_boot=same_boot)
     stamps = {r.id: Stamps(r.created_at, r.updated_at, r.ended_at) for r in rows.values()}
     bad = {key: load_bad(saved) for key, saved in database.bad().items()}
+    newest = database.changes(ChangeQuery(limit=1))
     roster = replace(
-        roster, changes=changes, last_change=max((row.id for row in found), default=0), bad=bad,
+        roster, changes=changes, last_change=max((row.id for row in newest), default=0), bad=bad,
         holds=database.holds(),
     )  # fmt: skip
     return roster, stamps

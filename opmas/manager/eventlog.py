@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from opmas.store.database import ENVELOPE, PAGE_BYTES
 from opmas.store.rows import Query, StoredEvent
 
 if TYPE_CHECKING:
@@ -15,6 +17,15 @@ if TYPE_CHECKING:
     from opmas.store.database import Database
 
 TAIL: Final = 1000  # events kept in memory: enough that followers never read the disk
+SMALL: Final = 100  # events; so many of the largest fit into one answer
+
+
+class Page(NamedTuple):
+    """An answer: events, the number to go on after, and which are missing between the two."""
+
+    events: list[dict[str, Any]]
+    last: int
+    dropped: list[dict[str, Any]]
 
 
 class EventLog:
@@ -37,6 +48,11 @@ class EventLog:
         self._tail.clear()
         self._tail.extend(database.events(Query(limit=TAIL)))
 
+    @property
+    def tail(self) -> tuple[StoredEvent, ...]:
+        """The newest events, in memory: what a database that is lost had too."""
+        return tuple(self._tail)
+
     def publish(self, events: Sequence[StoredEvent]) -> None:
         """Announce events that were saved."""
         if not events:
@@ -50,22 +66,32 @@ class EventLog:
                 future.set_result(None)
         self.published(events)
 
-    async def page(self, query: Query, wait: float) -> tuple[list[dict[str, Any]], int]:
-        """Return the events that match, and the number to go on after.
+    async def page(self, query: Query, wait: float) -> Page:
+        """Return the events that match, the number to go on after, and what is missing between.
 
         When there are none and `wait` seconds are given, the answer comes with the first one.
         """
+        after = query.after
         found, last = self._read(query)
-        if found or wait <= 0:
-            return [self._envelope(event) for event in found], last
-        if query.after is None:  # wait for what is new
-            query = replace(query, after=max(last, self.last), since=None)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + wait
-        while not found and (remaining := deadline - loop.time()) > 0:
-            await self._next(remaining)
-            found, last = self._read(query)
-        return [self._envelope(event) for event in found], last
+        if not found and wait > 0:
+            if query.after is None:  # wait for what is new
+                query = replace(query, after=max(last, self.last), since=None)
+            loop = asyncio.get_running_loop()
+            deadline = loop.time() + wait
+            while not found and (remaining := deadline - loop.time()) > 0:
+                await self._next(remaining)
+                found, last = self._read(query)
+        events = [self._envelope(event) for event in found]
+        return Page(events, last, [] if after is None else self._dropped(after, last))
+
+    def _dropped(self, after: int, last: int) -> list[dict[str, Any]]:
+        """Return which events after `after` are gone, as far as they begin before `last`."""
+        database = self._database()
+        return [
+            {"first": max(p.first, after + 1), "last": p.last, "reason": p.reason}
+            for p in (() if database is None else database.pruned)
+            if p.last > after and p.first <= last
+        ]
 
     async def _next(self, timeout: float) -> None:  # noqa: ASYNC109 -- it returns, it does not raise
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -76,17 +102,17 @@ class EventLog:
             self._waiting.discard(future)
 
     def _read(self, query: Query) -> tuple[list[StoredEvent], int]:
-        after = query.after
+        after, cut = query.after, False
         if after is not None and self._tail and after >= self._tail[0].sequence - 1:
             rest = [e for e in self._tail if e.sequence > after]
-            found = [e for e in rest if _matches(e, query)][: query.limit]
+            found, cut = _bounded([e for e in rest if _matches(e, query)][: query.limit])
         elif (database := self._database()) is not None:
-            found = database.events(query)
+            found, cut = database.page(query, PAGE_BYTES)
         else:
             matching = [e for e in self._tail if _matches(e, query)]
             newest = after is None and query.since is None
             found = matching[-query.limit :] if newest else matching[: query.limit]
-        full = len(found) >= query.limit
+        full = cut or len(found) >= query.limit
         last = found[-1].sequence if found and full else max(self.last, after or 0)
         return found, last
 
@@ -102,6 +128,18 @@ class EventLog:
             "datacontenttype": "application/json",
             "data": event.data,
         }
+
+
+def _bounded(events: list[StoredEvent]) -> tuple[list[StoredEvent], bool]:
+    """Return as many as fit into one answer, or one, and whether that are not all."""
+    if len(events) <= SMALL:
+        return events, False
+    size = 0
+    for count, event in enumerate(events):
+        size += len(json.dumps(event.data)) + ENVELOPE
+        if count and size > PAGE_BYTES:
+            return events[:count], True
+    return events, False
 
 
 def _matches(event: StoredEvent, query: Query) -> bool:

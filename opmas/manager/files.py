@@ -140,6 +140,10 @@ class AgentFiles:
         """Return whether the agent's drop-in is gone, as after `systemctl revert`."""
         return not self._drop_in(unit_name(name)).exists()
 
+    def exist(self) -> bool:
+        """Return whether the directory of all agents' files is there."""
+        return self._agents.is_dir()
+
     def saved_specs(self) -> list[SavedSpec]:
         """Return the agents whose files are there; an unreadable one is left out, and said."""
         found = []

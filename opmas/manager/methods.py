@@ -259,8 +259,9 @@ class Methods:
 
     async def _event_list(self, params: Params) -> dict[str, Any]:
         query, wait = requests.read_query(params)
-        found, last = await self._parts.log.page(query, wait)
-        return {"events": found, "last": last}
+        page = await self._parts.log.page(query, wait)
+        dropped = {"dropped": page.dropped} if page.dropped else {}
+        return {"events": page.events, "last": page.last, **dropped}
 
     def _agent(self, name: str) -> Agent:
         agents = self._writer.roster.agents

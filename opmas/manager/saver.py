@@ -6,14 +6,13 @@ When the database cannot be written, agents are cared for all the same: facts ar
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core.change import dump_change
 from opmas.core.condition import dump_condition, dump_spec
 from opmas.core.knownbad import dump_bad
-from opmas.errors import RevisionError, StoreError
+from opmas.errors import RevisionError
 from opmas.store.rows import AgentRow, Batch, ChangeRow, ConfigRow, NewEvent, StoredEvent
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from opmas.manager.database import Databases
 
 BACKLOG: Final = 10_000  # events that wait for the disk: an hour of a busy host
+OF_AGENTS: Final = "agent."  # what the types of agents' own events begin with
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ class Saver:
         self._databases = databases
         self.records = dict(records)
         self.stamps = dict(stamps or {})
-        self._backlog: deque[NewEvent] = deque(maxlen=BACKLOG)
-        self._removed: set[str] = set()  # agents that the database still has
+        self._backlog: list[NewEvent] = []
+        self._dropped = 0  # events that got no number: too many waited
         self._behind = False  # the database misses something: save all of it next time
 
     @property
@@ -78,8 +78,13 @@ class Saver:
             )
 
     def save_everything(self) -> None:
-        """Have the next save write all agents: the database is a new one."""
+        """Have the next save write all agents: the database is a new or an older one."""
         self._behind = True
+
+    def adopt(self, records: Mapping[str, Record], stamps: Mapping[int, Stamps]) -> None:
+        """Take the records of a database that could not be read until now."""
+        self.records.update(records)
+        self.stamps = {**self.stamps, **stamps}
 
     def save(
         self, before: Roster, after: Roster, events: Iterable[NewEvent], author: str
@@ -98,7 +103,7 @@ class Saver:
         self.records, self.stamps = records, stamps
         self._behind = False
         self._backlog.clear()
-        self._removed.clear()
+        self._dropped = 0
         return stored
 
     def postpone(self, before: Roster, after: Roster, events: Iterable[NewEvent]) -> None:
@@ -107,15 +112,23 @@ class Saver:
         now = self._now(events)
         self.records = self._advance(before, after, now)
         self.stamps = self._stamped(before, after, now)
-        self._backlog.extend(events)
-        self._removed |= before.agents.keys() - after.agents.keys()
+        self._keep(events)
         self._behind = True
 
+    def _keep(self, events: Iterable[NewEvent]) -> None:
+        """Keep the events until they can be saved; of too many, agents' own go first."""
+        self._backlog.extend(events)
+        excess = len(self._backlog) - BACKLOG
+        if excess <= 0:
+            return
+        own = [e for e in self._backlog if e.type.startswith(OF_AGENTS)][:excess]
+        spare = {id(event) for event in own}
+        left = [event for event in self._backlog if id(event) not in spare]
+        self._backlog = left[max(len(left) - BACKLOG, 0) :]
+        self._dropped += excess
+
     def _write(self, batch: Batch) -> list[StoredEvent]:
-        database = self._databases.current
-        if database is None:
-            raise StoreError("cannot save: there is no usable database")
-        sequences = database.save(batch)
+        sequences = self._databases.save(batch)
         return [
             StoredEvent(sequence, event.time, event.type, event.subject, event.data)
             for sequence, event in zip(sequences, batch.events, strict=True)
@@ -128,9 +141,9 @@ class Saver:
         records = {n: r for n, r in self.records.items() if n in after.agents}
         for name, agent in after.agents.items():
             old, record = before.agents.get(name), records.get(name)
-            if record is None or old is None:
+            if record is None:
                 records[name] = Record(1, 1, at, at)
-            elif old.spec != agent.spec:
+            elif old is not None and old.spec != agent.spec:
                 new_config = old.spec.config != agent.spec.config
                 records[name] = replace(
                     record,
@@ -191,10 +204,17 @@ class Saver:
         ]
         return Batch(
             agents=tuple(_row(a, records[a.name]) for a in changed),
-            removed=tuple(self._removed | (before.agents.keys() - after.agents.keys())),
+            removed=tuple(before.agents.keys() - after.agents.keys()),
             configs=tuple(_config(a, records[a.name], author) for a in new_configs),
-            events=(*self._backlog, *events),
+            events=(*self._backlog, *self._about_dropped(), *events),
+            whole=everything,
         )
+
+    def _about_dropped(self) -> tuple[NewEvent, ...]:
+        if not self._dropped:
+            return ()
+        data = {"count": self._dropped, "reason": "disk-full"}
+        return (NewEvent(self._databases.now(), "opmas.log.pruned", "manager", data),)
 
 
 def _differs(old: Agent | None, new: Agent) -> bool:

@@ -24,6 +24,7 @@ from opmas.manager.eventlog import EventLog
 from opmas.manager.files import AgentFiles
 from opmas.manager.host import HostStatus
 from opmas.manager.jobs import copies
+from opmas.manager.keeping import Keeper
 from opmas.manager.lastgood import LastGood
 from opmas.manager.link import AgentLinks
 from opmas.manager.metering import Metering
@@ -66,7 +67,7 @@ class Manager:
         self._clock = Clock()
         state = Path(settings.manager.state_dir)
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._databases = Databases(state / "manager.db", self._clock)
+        self._databases = Databases(state / "manager.db", self._clock, settings.database.backups)
         self._problems = Problems(self._announce)
         self._status = HostStatus(socket.gethostname(), self._problems, self._clock)
         self._files = AgentFiles(settings)
@@ -86,14 +87,14 @@ class Manager:
 
     def _wire(self, units: Units) -> None:
         same_boot = self._mark.is_set()
-        is_new = self._databases.open(self._problems)
+        opened = self._databases.open(self._problems, self._databases.look())
         empty = Roster(
             concurrency=self._settings.start.concurrency,
             policy=self._settings.recovery.policy,
             budget=self._settings.recovery.budget,
         )
         saved = load_saved(
-            self._databases, self._files, empty, self._clock, is_new=is_new, same_boot=same_boot
+            self._databases, self._files, empty, self._clock, opened=opened, same_boot=same_boot
         )
         saver = Saver(self._databases, saved.records, saved.stamps)
         state = Path(self._settings.manager.state_dir)
@@ -128,15 +129,24 @@ class Manager:
             same_boot=same_boot,
         )  # fmt: skip
         self.watch.ready = self._looked.set
+        self.keeper = Keeper(
+            settings=self._settings,
+            databases=self._databases,
+            writer=writer,
+            problems=self._problems,
+            log=self._log,
+            clock=self._clock,
+            same_boot=same_boot,
+            adopted=lambda: self.upkeep.hurry(),  # noqa: PLW0108 -- it is made below
+        )
         self.upkeep = Upkeep(
             settings=self._settings,
             writer=writer,
             units=units,
             shelf=self.shelf,
             files=self._files,
-            databases=self._databases,
+            keeper=self.keeper,
             problems=self._problems,
-            log=self._log,
             deliveries=self.changing.deliveries,
             store=self.changing.store,
         )
@@ -147,8 +157,7 @@ class Manager:
         )  # fmt: skip
         self.control = Control({**Methods(parts).table, **self._methods(views)})
         self._log.load()
-        if is_new:
-            self.upkeep.begin_anew(saved.roster)
+        self.keeper.begin(opened, saved)
 
     def _made_views(self, units: Units) -> Views:
         self.metering = Metering(
@@ -218,6 +227,7 @@ class Manager:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.keeper.close()
         self.probes.close()
         self.metering.close()
         await self.changing.tasks.close()
@@ -226,7 +236,7 @@ class Manager:
         self.links.close()
         await self.control.close()
         await self.carrier.close()
-        self._databases.close()
+        self._databases.end()
 
     async def _stopped(self) -> None:
         await self._stop.wait()

@@ -7,15 +7,13 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from opmas.core.events import ApplyLimits, Prepare
-from opmas.errors import StoreError, SystemdError
+from opmas.errors import SystemdError
 
 if TYPE_CHECKING:
-    from opmas.core.roster import Roster
     from opmas.core.settings import Settings
-    from opmas.manager.database import Databases
     from opmas.manager.deliveries import Deliveries
-    from opmas.manager.eventlog import EventLog
     from opmas.manager.files import AgentFiles
+    from opmas.manager.keeping import Keeper
     from opmas.manager.problems import Problems
     from opmas.manager.shelf import Shelf
     from opmas.manager.store import Store
@@ -38,9 +36,8 @@ class Upkeep:
         units: Units,
         shelf: Shelf,
         files: AgentFiles,
-        databases: Databases,
+        keeper: Keeper,
         problems: Problems,
-        log: EventLog,
         deliveries: Deliveries,
         store: Store,
     ) -> None:
@@ -49,9 +46,8 @@ class Upkeep:
         self._units = units
         self._shelf = shelf
         self._files = files
-        self._databases = databases
+        self._keeper = keeper
         self._problems = problems
-        self._log = log
         self._deliveries = deliveries
         self._store = store
         self._hurry = asyncio.Event()
@@ -60,19 +56,12 @@ class Upkeep:
         """Make the next round now."""
         self._hurry.set()
 
-    def begin_anew(self, roster: Roster) -> None:
-        """Have all agents, rebuilt from their files, saved in the new database."""
-        if roster.agents:
-            self._writer.saver.save_everything()
-            names = ", ".join(sorted(roster.agents))
-            logger.warning("the database is new: rebuilt agents from their files: %s", names)
-
     async def run(self) -> None:
         """Make rounds until cancelled."""
         await self._catch_up()
         since_round = 0.0
         while True:
-            self._check_database()
+            await self._keeper.look()
             if since_round >= self._settings.manager.check_interval or self._hurry.is_set():
                 since_round = 0.0
                 self._hurry.clear()
@@ -104,8 +93,7 @@ class Upkeep:
         self._deliveries.look()  # what was barred may be tried again
         self._store.sweep()
         self._replace_missing_files()
-        self._prune()
-        self._problems.clear("database-damaged")  # a new one is in use, and it was said
+        await self._keeper.round()
 
     def _replace_missing_files(self) -> None:
         """Write drop-ins that went, such as by `systemctl revert`."""
@@ -113,38 +101,3 @@ class Upkeep:
             if agent.package_present and self._files.missing(agent.name):
                 logger.warning("agent %s: its drop-in was gone: written again", agent.name)
                 self._writer.carry_out((Prepare(agent.name),))
-
-    def _check_database(self) -> None:
-        saver = self._writer.saver
-        if not saver.behind and not self._databases.lost():
-            return
-        if self._databases.lost():
-            self._problems.report(
-                "database-lost", f"{self._databases.path} was deleted: made anew"
-            )
-        self._databases.close()
-        is_new = self._databases.open(self._problems)
-        if self._databases.current is None:
-            return
-        try:
-            if is_new:
-                self._databases.current.continue_at(self._log.last)
-            elif not self._log.last:  # it could not be read until now
-                self._log.load()
-        except StoreError as error:
-            self._problems.report("database-unavailable", error.message)
-            return
-        saver.save_everything()
-        self._writer.post_step(lambda roster, _now: (roster, ()))  # a turn, and so a save
-        self._problems.clear("database-lost")
-
-    def _prune(self) -> None:
-        database = self._databases.current
-        if database is None:
-            return
-        try:
-            database.prune(self._settings.events.max_count)
-            database.prune_changes(self._settings.changes.keep)
-            self._log.first = database.bounds()[0]
-        except StoreError as error:
-            self._problems.report("database-unavailable", error.message)

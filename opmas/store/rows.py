@@ -89,11 +89,12 @@ class Batch:
     changes: tuple[ChangeRow, ...] = ()
     bad: dict[str, dict[str, Any]] | None = None  # by key; replaces all
     holds: frozenset[str] | None = None  # replaces all
+    whole: bool = False  # all that there is: agents and open changes that are not in it go
 
     def __bool__(self) -> bool:
         lists = (self.agents, self.removed, self.configs, self.events, self.changes)
         replaced = (self.packages, self.bad, self.holds)
-        return any(lists) or any(each is not None for each in replaced)
+        return self.whole or any(lists) or any(each is not None for each in replaced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +106,28 @@ class Query:
     subject: str | None = None
     type: str | None = None
     limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """Events between two numbers that are not in the log any more.
+
+    `reason` is age, count, size, agent-quota, disk-full or restored (never in this log: it was
+    restored from an older copy, or made anew). For agent-quota, other events stay among them.
+    """
+
+    first: int
+    last: int
+    at: str
+    reason: str
+    count: int = 0  # how many went with this step; not kept
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How much of the event log is kept; `oldest` None is of any age."""
+
+    count: int
+    bytes: int
+    agents: int  # events of agents, of all of them
+    oldest: str | None = None

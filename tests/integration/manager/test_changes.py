@@ -566,7 +566,7 @@ def broken(place: Place) -> Any:
     setattr(database, "save", refuse)  # noqa: B010 -- a method, put out of work
     setattr(database, "replaced", lambda: False)  # noqa: B010
     opened = place.manager._databases.open
-    setattr(place.manager._databases, "open", lambda _problems: False)  # noqa: B010
+    setattr(place.manager._databases, "open", lambda *_args: None)  # noqa: B010
     setattr(place.manager._databases, "close", lambda: None)  # noqa: B010
 
     def mend() -> None:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 
 from opmas.errors import DamagedError, StoreError
 from opmas.store.database import Database
-from opmas.store.rows import AgentRow, Batch, ConfigRow, NewEvent, Query
+from opmas.store.rows import (
+    AgentRow,
+    Batch,
+    ChangeQuery,
+    ChangeRow,
+    ConfigRow,
+    NewEvent,
+    Pruned,
+    Query,
+    StoredEvent,
+)
 
 
 @pytest.fixture
@@ -93,18 +104,65 @@ def test_events_are_found_in_order(database, query, numbers):
     assert [e.data["n"] for e in found] == numbers
 
 
-def test_the_log_is_cut_at_its_old_end(database):
-    database.save(Batch(events=tuple(event(n) for n in range(1, 11))))
+def test_a_new_log_goes_on_where_another_ended_and_says_what_is_missing(database):
+    hole = database.continue_at(41, "t")
 
-    assert database.prune(3) == 7
-
-    assert database.bounds() == (8, 10)
-
-
-def test_a_new_log_can_go_on_where_another_ended(database):
-    database.continue_at(41)
-
+    assert hole == Pruned(1, 41, "t", "restored")
+    assert database.pruned == [hole]
     assert database.save(Batch(events=(event(1),))) == (42,)
+
+
+def test_what_is_known_of_the_time_between_is_put_back(database):
+    database.save(Batch(events=(event(1), event(2))))
+    known = [StoredEvent(n, "t", "kind", "agent/web", {"n": n}) for n in (2, 5, 6)]
+
+    hole = database.continue_at(6, "t", known)
+
+    assert hole == Pruned(3, 4, "t", "restored")
+    assert [e.sequence for e in database.events(Query())] == [1, 2, 5, 6]
+    assert database.save(Batch(events=(event(7),))) == (7,)
+
+
+def test_a_database_is_a_copy_until_all_that_is_known_was_saved(database):
+    is_new = database.is_copy
+    database.save(Batch(events=(event(1),), packages={}))
+    still = database.is_copy
+
+    database.save(Batch(agents=(row(),), whole=True))
+
+    assert (is_new, still, database.is_copy) == (True, True, False)
+    again = Database(database.path)
+    assert not again.is_copy
+    again.close()
+
+
+def test_a_whole_batch_leaves_nothing_that_is_not_in_it(database):
+    old = ConfigRow("old", 1, {}, "me", "t")
+    under_way = ChangeRow(1, "applying", "nap", ("old",), {"agents": ["old"]}, "t", "t")
+    ended = ChangeRow(2, "committed", "nap", ("old",), {"agents": ["old"]}, "t", "t", "t")
+    database.save(Batch(agents=(row("old"),), configs=(old,), changes=(under_way, ended)))
+
+    database.save(Batch(agents=(row("new"),), whole=True))
+
+    assert [each.name for each in database.agents()] == ["new"]
+    assert database.configs("old") == []
+    assert [each.id for each in database.changes(ChangeQuery())] == [2]
+
+
+def test_damage_that_is_met_is_remembered(tmp_path):
+    with closing(Database(tmp_path / "manager.db")) as made:
+        made.save(Batch(configs=tuple(ConfigRow("web", n, {}, "x" * 100, "t") for n in range(99))))
+        sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'configs'"
+        (page,) = made._connection.execute(sql).fetchone()
+    with (tmp_path / "manager.db").open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
+
+    with closing(Database(tmp_path / "manager.db", check=False)) as again:
+        with pytest.raises(DamagedError):
+            again.configs("web")
+
+        assert "malformed" in again.damaged
 
 
 def test_a_deleted_file_is_noticed(database):
