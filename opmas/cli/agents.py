@@ -9,7 +9,17 @@ from opmas.cli.exits import Exit
 from opmas.cli.moments import age, local
 from opmas.cli.names import call_for_agent
 from opmas.cli.story import tell_changes
-from opmas.cli.text import Cell, Palette, plural, render_fields, render_table, size, visible, wrap
+from opmas.cli.text import (
+    Cell,
+    Palette,
+    limit,
+    plural,
+    render_fields,
+    render_table,
+    size,
+    visible,
+    wrap,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -205,7 +215,7 @@ def _setting_fields(agent: dict[str, Any]) -> list[tuple[str, str]]:
     metrics = agent.get("metrics") or []
     shown = f"{plural(len(metrics), 'metric')} (--json shows them)" if metrics else ""
     return [
-        ("limits", render_limits(agent["limits"])),
+        ("limits", render_limits(agent["limits"], agent.get("limits_origin"))),
         ("recovery", visible(render_policy(agent.get("own_recovery") or {}))),
         ("grants", visible(", ".join(agent["grants"]) or "none")),
         ("after", visible(", ".join(agent["after"]))),
@@ -215,14 +225,15 @@ def _setting_fields(agent: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def render_limits(limits: dict[str, Any]) -> str:
-    """Return limits in one line, sizes as people write them."""
+def render_limits(limits: dict[str, Any], origins: dict[str, str] | None = None) -> str:
+    """Return limits in one line, sizes as people write them, and who set each."""
     parts = []
     for name, value in limits.items():
         if value is None:
             continue
-        amount = size(value) if name.startswith("memory") else str(value)
-        parts.append(f"{name} {amount}{'%' if name == 'cpu_quota' else ''}")
+        origin = (origins or {}).get(name)
+        set_by = f" ({origin})" if origin else ""
+        parts.append(f"{name} {limit(name, value)}{set_by}")
     return visible(", ".join(parts))
 
 

@@ -144,6 +144,15 @@ def size(count: object) -> str:
     return f"{amount:.1f}".removesuffix(".0") + unit
 
 
+def limit(name: str, value: float | None) -> str:
+    """Return the value of that resource limit as people write it; nothing for none."""
+    if value is None:
+        return ""
+    if name.startswith("memory"):
+        return size(value)
+    return f"{value:g}%" if name == "cpu_quota" else str(value)
+
+
 def plural(count: int, noun: str) -> str:
     """Return `1 agent`, `2 agents`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -319,7 +319,10 @@ class AgentMethods(PackageMethods):
             "last_exit": None,
             "config_version": 0,
             "config": None,
-            "usage": {"memory_bytes": None, "tasks": None, "cpu_seconds": None},
+            "limits_origin": dict.fromkeys(LIMITS, "package"),
+            "limits_cut": {},
+            "usage": dict.fromkeys(USAGE),
+            "usage_detail": dict.fromkeys(DETAIL),
             "metrics": [],
             "change": None,
             "revision": 0,
@@ -331,6 +334,14 @@ class AgentMethods(PackageMethods):
         if check_name(name) not in self.agents:
             raise UnknownAgentError(f'cannot find agent "{name}"')
         return self.agents[name]
+
+
+USAGE: Final = ("memory_bytes", "held_bytes", "tasks", "cpu_seconds", "open_files")
+DETAIL: Final = (
+    "memory_peak_bytes", "memory_throttled", "oom_kills", "memory_pressure", "cpu_pressure",
+    "io_pressure", "read_bytes", "written_bytes", "reads", "writes", "open_files_exact",
+    "open_files_limit", "received_bytes", "sent_bytes",
+)  # fmt: skip
 
 
 def without_metrics(agent: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Final
 from opmas.cli.schemas.agents import AGENT, PLAN, RESULT
 from opmas.cli.schemas.changes import CHANGE
 from opmas.cli.schemas.host import CHECK, EVENT, HOST, TOKEN
+from opmas.cli.schemas.limits import AGENT_LIMITS
 from opmas.cli.schemas.packages import BUNDLE, KEY, PACKAGE
 from opmas.cli.schemas.terms import (
     ERROR,
@@ -42,6 +43,9 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "opmas.agent-list/v1": record("Agents.", {"agents": list_of("by name", AGENT)}),
     "opmas.agent/v1": AGENT,
     "opmas.agent-plan/v1": PLAN,
+    "opmas.agent-limits/v1": record(
+        "Limits of agents.", {"agents": list_of("by name", AGENT_LIMITS)}
+    ),
     "opmas.agent-results/v1": record(
         "What came of a command for several agents.",
         {"results": list_of("one for each name, in their order", RESULT)},

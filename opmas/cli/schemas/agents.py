@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from opmas.cli.schemas.changes import CHANGE
+from opmas.cli.schemas.limits import CUT, DETAIL, ORIGINS, USAGE
 from opmas.cli.schemas.terms import (
     ERROR,
-    amount,
     flag,
     list_of,
     map_of,
@@ -53,14 +53,6 @@ LAST_EXIT: Final = or_null(
         },
     )
 )
-USAGE: Final = record(
-    "what it uses now; null when it does not run",
-    {
-        "memory_bytes": or_null(number("memory of its control group")),
-        "tasks": or_null(number("processes and threads")),
-        "cpu_seconds": or_null(amount("CPU time since it was started")),
-    },
-)
 HEALTH_CHECK: Final = record(
     "one check",
     {
@@ -70,6 +62,7 @@ HEALTH_CHECK: Final = record(
         "message": or_null(text("for people")),
     },
 )
+NEWER: Final = ("limits_origin", "limits_cut")  # not from a manager before an upgrade
 AGENT: Final = record(
     "One agent.",
     {
@@ -103,6 +96,8 @@ AGENT: Final = record(
             )
         ),
         "limits": map_of("what applies to it: memory in bytes, cpu_quota in percent"),
+        "limits_origin": ORIGINS,
+        "limits_cut": CUT,
         "own_limits": map_of("those of its limits that are its own"),
         "recovery": map_of("what is done when it fails: docs/reference/recovery.md"),
         "own_recovery": map_of("what of that is its own"),
@@ -110,13 +105,14 @@ AGENT: Final = record(
         "needs": names("what its package needs"),
         "after": names("agents that are started before it"),
         "usage": USAGE,
+        "usage_detail": DETAIL,
         "metrics": list_of("what it sent last (`agent show` only)", {"type": "object"}),
         "revision": number("counts all changes; a change can be made to depend on it"),
         "created_at": moment("when it was created"),
         "updated_at": moment("when it was last changed"),
         "managed_by": text("who owns its declaration: `manager`"),
     },
-    optional=("metrics",),
+    optional=(*NEWER, "usage_detail", "metrics"),
 )
 PLANNED_NEED: Final = record("one need", {**NEED, "granted": flag("whether it is granted")})
 PLAN: Final = record(
