@@ -202,7 +202,12 @@ def _stopped(agent: Agent, now: float) -> Decision:
     if why is Reason.UNHEALTHY and agent.phase is Phase.STOPPING and _is_wanted(agent):
         return replace(agent, pending=Pending.NOTHING, settle_at=now), ()  # the ladder's next
     agent = replace(
-        agent, pending=Pending.NOTHING, then=Then.NOTHING, settle_at=None, retry_at=None
+        agent,
+        pending=Pending.NOTHING,
+        then=Then.NOTHING,
+        settle_at=None,
+        retry_at=None,
+        foreign_job=False,
     )
     wanted = agent.spec.desired is Desired.RUNNING and agent.package_present
     if (then is Then.START or wanted) and not agent.paused:
@@ -273,12 +278,20 @@ def _running(agent: Agent) -> Agent:
 def _down(agent: Agent, now: float) -> Decision:
     if agent.phase not in LIVE or agent.pending is Pending.QUEUED:
         return agent, ()
-    if agent.pending is Pending.STOP and (agent.stop_done or fact(agent.unit) is Fact.INACTIVE):
+    if agent.pending is Pending.STOP and (agent.stop_done or _is_inactive(agent)):
         return _stopped(agent, now)
     # of an exit just before our stop: until that is done, systemd may start it again
     if agent.settle_at is None or agent.pending is Pending.STOP:
         agent = replace(agent, settle_at=now + SETTLE)
     return agent, ()
+
+
+def _is_inactive(agent: Agent) -> bool:
+    """Return whether the unit is down and stays so: with a job it may be about to start, as when
+    a stop was asked for just after the start.
+    """
+    has_job = agent.unit is not None and agent.unit.job_id != 0
+    return fact(agent.unit) is Fact.INACTIVE and not has_job
 
 
 def _tick(agent: Agent, now: float, context: Context) -> Decision:

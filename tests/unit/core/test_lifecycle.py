@@ -227,6 +227,16 @@ def test_an_agent_stopped_in_opmas_and_started_with_systemctl_runs():
     assert story.agent.spec.desired is Desired.STOPPED
 
 
+def test_a_stop_just_after_a_start_is_nobody_elses():
+    story = Story(stopped()).on(events.Start()).on(events.Turn("1")).on(events.Stop())
+
+    story.sees(inactive(job_id=7), activating(job_id=8), deactivating(job_id=8))
+    story.sees(inactive(job_id=8)).on(events.JobEnded(8, "done")).on(events.Tick(), SETTLE)
+
+    assert (story.agent.phase, story.agent.reason) == (Phase.STOPPED, Reason.REQUESTED)
+    assert not story.agent.held
+
+
 def test_an_agent_that_ends_by_itself_is_left_in_peace():
     story = Story(running()).sees(inactive(exec_main_code=1))
 
