@@ -71,7 +71,8 @@ def _add(scene: Scene, out: Outcome, path: str, match: list[str], lines: int) ->
     argv += [f"--since=@{scene.since.timestamp():.0f}", f"--lines={lines}", "--reverse", *match]
     answer = ask(argv, out.until, LIMIT)
     out.took(f"journalctl for {path}", time.monotonic() - begin)
-    nothing = not answer.text and answer.problem.endswith("status 1")  # it found no line
+    # no line, or no unit that the pattern means
+    nothing = not answer.text and answer.problem.endswith(("status 1", "No data available"))
     if answer.problem and not nothing:
         out.problem(answer.problem)
     text = render(entries(answer.text))

@@ -19,6 +19,8 @@ BASE64: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0
 def forms(secret: str) -> frozenset[str]:
     """Return every way of writing the secret that is searched for, itself included."""
     found = {*_escaped(secret), *_percent(secret), *_digits(secret), *_base64(secret)}
+    found |= {secret.lower(), secret.upper()}
+    found |= set(_lossy(secret))
     return frozenset(form for form in found if len(form) >= SHORTEST)
 
 
@@ -37,6 +39,17 @@ def _escaped(secret: str) -> Iterator[str]:
     yield "".join(c if c.isalnum() or c in "._-" else f"\\{c}" for c in secret)
     yield secret.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")  # systemd.syntax(7)
     yield secret.encode("ascii", "backslashreplace").decode()
+
+
+def _lossy(secret: str) -> Iterator[str]:
+    """Yield what is left of letters of other alphabets where only ASCII passes."""
+    if secret.isascii():
+        return
+    yield secret.encode("ascii", "replace").decode()
+    yield secret.encode("ascii", "ignore").decode()
+    for stands_for in ("??", "\ufffd", "\ufffd\ufffd", "_", "."):
+        yield "".join(c if c.isascii() else stands_for for c in secret)
+    yield secret.encode(errors="surrogatepass").decode("latin-1")
 
 
 def _percent(secret: str) -> Iterator[str]:

@@ -33,7 +33,8 @@ STEMS: Final = (
 
 NAME: Final = (
     rf"(?:(?i:{_PARTS})|(?i:(?<![A-Za-z])(?:{_LOWER})s?(?![A-Za-z]))"
-    rf"|(?<=[a-z0-9])(?:{_CAMEL})s?(?![a-z]))"
+    rf"|(?<=[a-z0-9])(?:{_CAMEL})s?(?![a-z])"
+    r"|(?i:(?<!mon)(?<!don)(?<!tur)(?<!hot)(?<!joc)(?<!hoc)keys?(?![A-Za-z])))"  # `sslkey`
 )
 _NAME: Final = re.compile(NAME)
 _STRONG: Final = re.compile(_PARTS, re.IGNORECASE)
@@ -44,6 +45,7 @@ PLAIN: Final = frozenset(
         "packages.trusted_keys",
         "opmas_packages_trusted_keys",
         "loadcredential",
+        "credentials_directory",
         "loadcredentialencrypted",
     }
 )

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 MARK: Final = 4  # characters
 STEP: Final = SHORTEST - MARK + 1  # one of so many marks of a form stands at a multiple of it
 LONG: Final = 24  # characters of a form that betray it even when the rest was cut off
+PART: Final = 8  # the same where a text ends
+ENDS: Final = ("\n", "\u2026", "...", '"', "'", "\\")
 BESIDE: Final = 3  # characters beside a form in base64 that share bits with it
 SHORT: Final = 3  # characters; a shorter secret is taken out where it stands only
+
+ASCII: Final = re.compile(r"[ -~]+")
 
 Span = tuple[int, int, str]
 
@@ -42,9 +46,9 @@ class Sweep:
         return secret in self._known
 
     def add(self, secret: str) -> None:
-        """Know the secret; each line of it, too."""
-        lines = [line.strip() for line in secret.splitlines()]
-        for each in {secret, secret.strip(), *(line for line in lines if len(line) > SHORTEST)}:
+        """Know the secret; each line of it, too, and what is left where only ASCII passes."""
+        pieces = [line.strip() for line in (*secret.splitlines(), *ASCII.findall(secret))]
+        for each in {secret, secret.strip(), *(piece for piece in pieces if len(piece) >= PART)}:
             if len(each) <= SHORT or each in self._known:
                 continue
             self._known.add(each)
@@ -74,8 +78,10 @@ class Sweep:
             start = at - offset
             if start >= 0 and text.startswith(form, start):
                 yield (*_widened(text, start, start + len(form), form, secret), secret)
-            elif start >= 0 and len(form) > LONG and text.startswith(form[:LONG], start):
-                yield start, start + _common(form, text, start), secret
+            elif start >= 0 and (count := _common(form, text, start)) >= PART:
+                ends = start + count == len(text) or text.startswith(ENDS, start + count)
+                if ends or count >= min(LONG, max(PART, len(form) // 2)):
+                    yield start, start + count, secret
 
     def _shorts(self, text: str) -> Iterable[re.Match[str]]:
         if self._pattern is None:
@@ -95,7 +101,7 @@ def _widened(text: str, start: int, end: int, form: str, secret: str) -> tuple[i
 
 
 def _common(form: str, text: str, at: int) -> int:
-    count = LONG
+    count = 0
     while count < len(form) and text.startswith(form[count], at + count):
         count += 1
     return count

@@ -122,6 +122,21 @@ def test_a_secret_that_was_cut_is_found_by_its_beginning(redactor):
     assert MARK.sub("[M]", found) == "it is [M]"
 
 
+def test_a_secret_is_found_where_letters_of_other_alphabets_were_lost(redactor):
+    redactor.learn("prefix-of-it-ä-rest-of-it")
+
+    found = redactor.text("with prefix-of-it-?-rest-of-it, prefix-of-it-x and y-rest-of-it")
+
+    assert MARK.sub("[M]", found) == "with [M], [M]x and y[M]"
+
+
+def test_the_beginning_of_a_secret_where_a_text_was_cut_is_found(redactor):
+    redactor.learn("abcdefgh-1234-5678-zyxw")
+
+    assert MARK.sub("[M]", redactor.text("it is abcdefgh-1…")) == "it is [M]…"
+    assert redactor.text("abcdefgh and so on") == "abcdefgh and so on"
+
+
 def test_each_line_of_a_secret_is_one(redactor):
     redactor.learn("first-line-of-it\nsecond-line-of-it")
 
@@ -190,6 +205,7 @@ def test_agents_words_stay_out_when_not_all_secrets_are_known():
         ("sessionToken", True),
         ("dbKey", True),
         ("auth", True),
+        ("sslkey", True),
         ("keyring", False),
         ("monkey", False),
         ("author", False),
