@@ -65,6 +65,7 @@ def check_all(host: Host) -> Iterator[Check]:
     yield systemd.check_dbus(host)
     yield from systemd.check_units(host)
     yield from manager.check_manager(host)
+    yield manager.check_rescue(host)
     yield manager.check_agent_socket(host)
     yield files.check_users(host)
     yield from files.check_directories(host)

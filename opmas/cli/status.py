@@ -8,6 +8,7 @@ from opmas.cli.agents import needs_attention, render_agents
 from opmas.cli.exits import Exit
 from opmas.cli.moments import age
 from opmas.cli.text import plural, render_fields, size, visible
+from opmas.errors import ManagerError
 
 if TYPE_CHECKING:
     from opmas.cli.session import Session, View
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def show_status(session: Session) -> Exit:
     """Show everything in one look; the code says whether something needs attention."""
-    host = session.manager.call("host.status")
+    host = _ask_host(session)
     agents = session.manager.call("agent.list")["agents"]
     attention = [agent["name"] for agent in agents if needs_attention(agent)]
     healthy = host["state"] == "ok" and not attention
@@ -27,6 +28,18 @@ def show_status(session: Session) -> Exit:
     }
     session.show("opmas.status/v1", document, render_status)
     return Exit.OK if healthy else Exit.FAILED
+
+
+def _ask_host(session: Session) -> dict[str, Any]:
+    """Return what the manager says; without one the error has what its rescue says."""
+    try:
+        return session.manager.call("host.status")
+    except ManagerError as error:
+        from opmas.cli.rescued import find_rescue
+
+        raise ManagerError(
+            error.message, (*error.problems, *find_rescue(session.socket))
+        ) from error
 
 
 def render_status(document: dict[str, Any], view: View) -> str:

@@ -212,7 +212,11 @@ class Rescue:
 
     def _marks(self) -> list[int]:
         """Return what changes when somebody mends the manager."""
-        paths = (self._places.config / "opmas.yaml", Path("/usr/lib/opmas/opmas-manager"))
+        paths = (
+            self._places.config / "opmas.yaml",
+            self._places.units / f"{MANAGER}.d",
+            Path("/usr/lib/opmas/opmas-manager"),
+        )
         return [_changed_at(path) for path in paths]
 
     def _report(self, manager: Unit, cause: Cause, left: dict[str, str], seconds: float) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import time
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from opmas.rescue import database, dpkg, keep
@@ -19,8 +21,6 @@ from opmas.rescue.systemd import Systemd, call
 from opmas.rescue.verdict import Judgement, Look, Verdict, Watch, judge
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from opmas.rescue.judge import Unit
     from opmas.rescue.places import Places
 
@@ -28,6 +28,7 @@ LOOK: Final = 1.0  # seconds between two looks
 ANSWERS_WITHIN: Final = 5.0
 BACK_WITHIN: Final = 120.0  # seconds for the version before to answer
 STOPS_WITHIN: Final = 90.0
+TREES: Final = Path("/usr/lib/opmas")
 
 
 class Guard:
@@ -116,11 +117,10 @@ class Guard:
         before, bad = str(pending["from"]), str(pending["to"])
         say(f"opmas-manager {bad} does not do well: {reason}: going back to {before}", 3)
         if pending["phase"] != REVERTING:
-            count = self._count_undone(bad)
-            say(f"{bad} was undone {count} times")
+            self._count_undone(bad)
         again = {**pending, "phase": REVERTING, "reason": reason}
         write_document(self._places.guard / PENDING, again)
-        restored, wrong = self._install_when_free(before)
+        restored, wrong = self._install_when_free(before, bad)
         if not wrong:
             self._bar(bad)
             wrong = self._wait_until_back()
@@ -130,14 +130,14 @@ class Guard:
         else:
             disarm(self._places)
 
-    def _install_when_free(self, before: str) -> tuple[str, str]:
+    def _install_when_free(self, before: str, bad: str) -> tuple[str, str]:
         while True:
             with dpkg.frontend_lock() as is_ours:
                 if is_ours:
-                    return self._install(before)
+                    return self._install(before, bad)
             time.sleep(LOOK)
 
-    def _install(self, before: str) -> tuple[str, str]:
+    def _install(self, before: str, bad: str) -> tuple[str, str]:
         """Install what was kept; what became of the database, and what went wrong."""
         folder = self._places.guard / before
         document = keep.kept(folder)
@@ -157,6 +157,8 @@ class Guard:
         if code:
             dpkg.run("--configure", "--pending")
             code = dpkg.run("--install", *files)
+        else:  # modules that were compiled by hand, or half a compilation: dpkg does not know them
+            shutil.rmtree(TREES / bad, ignore_errors=True)
         left = dpkg.audit()
         return restored, f"dpkg ended with {code}: {left}" if code or left else ""
 
@@ -183,13 +185,12 @@ class Guard:
 
     # ---- what is remembered ----
 
-    def _count_undone(self, bad: str) -> int:
+    def _count_undone(self, bad: str) -> None:
         path = self._places.guard / UNDONE
         undone = read_document(path) or {}
         known = undone.get(bad)
         undone[bad] = known + 1 if isinstance(known, int) else 1
         write_document(path, undone)
-        return int(undone[bad])
 
     def _bar(self, bad: str) -> None:
         """Have apt not take the version again by itself: the next nightly run would."""

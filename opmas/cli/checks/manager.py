@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opmas.cli.checks.model import FAILED, OK, WARNING, Check
 from opmas.cli.moments import age
+from opmas.cli.rescued import TRY_NOW, find_rescue
 from opmas.client.control import ManagerClient
 from opmas.errors import AccessDeniedError, OpmasError
 from opmas.version import VERSION
@@ -51,6 +52,14 @@ def _problems(status: dict[str, Any]) -> list[Check]:
         )
         for problem in status["problems"]
     ]
+
+
+def check_rescue(host: Host) -> Check:
+    """Check that the manager needs no rescue, and that none of its upgrades is being undone."""
+    lines = find_rescue(str(host.path(host.settings.manager.socket)))
+    if lines:
+        return Check("rescue", FAILED, "; ".join(lines), f"mend what it names; then: {TRY_NOW}")
+    return Check("rescue", OK, "the manager needs none")
 
 
 def check_agent_socket(host: Host) -> Check:
