@@ -124,6 +124,11 @@ def check_ceilings(limits: Limits, host: HostLimits) -> None:
     problems.check("use these limits")
 
 
+def given(limits: Limits) -> dict[str, int]:
+    """Return those of the limits that are set."""
+    return {name: value for name, value in asdict(limits).items() if value is not None}
+
+
 def written(name: str, value: int) -> str:
     """Return the value of that limit as people write it."""
     if name.startswith("memory"):
@@ -147,11 +152,11 @@ def resolve(own: Limits, package: Limits, host: HostLimits = NO_HOST_LIMITS) -> 
         (Origin.PACKAGE, package),
         (Origin.AGENT, own),
     ):
-        given = {name: value for name, value in asdict(layer).items() if value is not None}
+        own_part = given(layer)
         if layer.memory_max is not None:
-            given.setdefault("memory_high", layer.memory_max * 3 // 4)
-        found |= given
-        origins |= dict.fromkeys(given, origin)
+            own_part.setdefault("memory_high", layer.memory_max * 3 // 4)
+        found |= own_part
+        origins |= dict.fromkeys(own_part, origin)
     wanted = _cut(found, origins, host.ceilings)
     limits = Limits(**found)
     high = min(limits.memory_high or 0, limits.memory_max or 0)

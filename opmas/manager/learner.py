@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from opmas.core import engine, learning, plan
 from opmas.core.changes import of_agent
 from opmas.core.learning import NO_PEAK, NOTHING, WINDOW, Learned, Peak
-from opmas.core.limits import NO_LIMITS, Origin
+from opmas.core.limits import NO_LIMITS, Origin, given
 from opmas.core.settings import Learn
 from opmas.errors import StoreError
 
@@ -188,7 +188,7 @@ class Learner:
             return
         self._put(agent.name, replace(known, told=wanted))
         data: dict[str, object] = {
-            "limits": _given(wanted),
+            "limits": given(wanted),
             "now": asdict(self._limits.limits(agent.spec)),
         }
         self._writer.announce("opmas.limits.proposed", f"agent/{agent.name}", data)
@@ -242,9 +242,5 @@ def _cpu(before: Sample | None, sample: Sample) -> float | None:
     return used / took * 100 if took >= LEAST_TIME and used >= 0 else None
 
 
-def _given(limits: Limits) -> dict[str, Any]:
-    return {name: value for name, value in asdict(limits).items() if value is not None}
-
-
 def _with(limits: Limits, others: Limits) -> Limits:
-    return replace(limits, **_given(others))
+    return replace(limits, **given(others))
