@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PERIOD: Final = 15.0  # seconds between two looks
-PROBLEM: Final = "upgrade-reverted"
 
 
 class Comeback:
@@ -73,9 +72,10 @@ class Comeback:
         path = self._places.guard / RESULT_FILE
         result = read_document(path)
         if result is None:
-            self._problems.clear(PROBLEM)
+            self._problems.clear("upgrade-reverted")
             return
-        self._problems.report(PROBLEM, str(result.get("message", "the last upgrade was undone")))
+        message = str(result.get("message", "the last upgrade was undone"))
+        self._problems.report("upgrade-reverted", message)
         if not result.get("told"):
             data = {key: result.get(key) for key in ("from", "to", "reason", "outcome")}
             self._writer.announce("opmas.manager.upgrade-reverted", "manager", data)

@@ -164,6 +164,7 @@ def test_systemd_finds_nothing_to_say_about_the_units(shared_host: Host) -> None
         ("opmas-agent@x.service", 15),
         ("opmas-hook@x.service", 5),
         ("opmas-package@x.service", 17),
+        ("opmas-rescue.service", 10),
     ],
 )
 def test_the_sandboxes_are_tight(shared_host: Host, unit: str, most: int) -> None:
