@@ -322,7 +322,7 @@ class AgentMethods(PackageMethods):
             "limits_origin": dict.fromkeys(LIMITS, "package"),
             "limits_cut": {},
             "usage": dict.fromkeys(USAGE),
-            "usage_detail": dict.fromkeys(DETAIL),
+            "usage_detail": {**dict.fromkeys(DETAIL), "memory_throttled": 0, "oom_kills": 0},
             "metrics": [],
             "change": None,
             "revision": 0,
