@@ -46,7 +46,7 @@ archive only: they are made with a random key that was not kept.
 be recognised. Look through the files before you give them to others.
 """
 INCOMPLETE: Final = """\
-Not all secrets of agents were known, so the agents' logs and messages are not in here.
+Not all secrets of agents were known, so the agents' logs, messages and drop-ins are not in here.
 """
 
 

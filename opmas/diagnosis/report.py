@@ -44,7 +44,8 @@ ORDER: Final = (
     "journal/manager", "journal/api", "journal/kernel", "journal/agents/", "units/list",
     "events", "units/agents", "journal/others", "journal/", "agents/", "units/",
 )  # fmt: skip
-APART: Final = ("journal/agents",)  # the words of agents: only where all secrets are known
+# The words of agents, and what administrators gave them: only where all secrets are known.
+APART: Final = ("journal/agents", "units/files/etc", "units/files/run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,6 @@ def _redacted(
     done, spent = 0.0, 0.0
     for piece in sorted(pieces, key=lambda piece: _rank(piece.path)):
         if piece.path.startswith(APART) and not redactor.knows_all:
-            problems.append(f"{piece.path} is left out: only root knows all secrets of agents")
             continue
         begin = time.monotonic()
         rate = RATE if spent < 0.1 else done / spent  # noqa: PLR2004 - too short to tell
@@ -189,10 +189,10 @@ def _not_permitted(scene: Scene, found: secrets.Found | None) -> Iterable[str]:
     if not scene.is_root:
         yield (
             "left out: what only root may read: the database, unit environments, settings of "
-            "running services, agents' logs and own words (their secrets are known to root only)"
+            "running services; and agents' logs, own words, drop-ins: only root knows all secrets"
         )
     elif found is None or not found.complete:
-        yield "left out: agents' logs and own words: not all secrets could be found in time"
+        yield "left out: agents' logs, own words and drop-ins: not all secrets were found in time"
 
 
 def _finish(

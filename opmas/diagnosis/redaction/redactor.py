@@ -22,9 +22,10 @@ TRIVIAL: Final = frozenset(
     {"", "true", "false", "null", "none", "nil", "yes", "no", "on", "off", "n/a", "-", "~"}
     | {"(secret)", "[left out]", "[not set]", "(none)", "{}", "[]", "()"}
 )
-# What an agent says in its own words, where nobody knows all of its secrets.
+# What an agent says in its own words, and what it was given, where nobody knows all its secrets.
 WORDS: Final = frozenset(
-    {"status_text", "StatusText", "health_message", "message", "metrics", "sentences"}
+    {"status_text", "StatusText", "health_message", "message", "metrics", "sentences", "command"}
+    | {"Environment"}
 )
 
 

@@ -185,15 +185,19 @@ def test_a_locked_database_costs_only_itself(opmas: Opmas):
         "c.execute('PRAGMA locking_mode=EXCLUSIVE'); c.execute('BEGIN EXCLUSIVE');"
         "print('locked', flush=True); sys.stdin.read()"
     )
+    opmas.host.run("systemctl", "stop", "opmas-manager")
     with opmas.host.popen("python3", "-c", script) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "locked\n"
         archive, taken = diagnose(opmas)
         holder.communicate("")
+    opmas.host.run("systemctl", "start", "opmas-manager")
 
     assert taken < LONGEST
+    assert "database is locked" in archive.problems
     assert archive.leaks(CANARIES) == []
-    assert archive.rows("agents/views.jsonl")
+    assert {row["agent"] for row in archive.rows("agents/declared.jsonl")} == {"leaky", "broken"}
+    opmas.up()
 
 
 def test_without_a_manager_and_with_a_damaged_database_there_is_still_an_archive(opmas: Opmas):
