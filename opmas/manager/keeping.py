@@ -188,7 +188,7 @@ class Keeper:
 
     def _begin_backup(self) -> None:
         database = self._databases.current
-        if self._backup is not None or database is None:
+        if self._backup is not None or database is None or self._databases.full_at is not None:
             return
         if self._writer.saver.behind or database.is_copy or database.damaged:
             return

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT: Final = 0.2  # seconds; nobody else writes, and the manager waits meanwhile
 PAGE_BYTES: Final = 1024 * 1024  # of events that are read at once
+FEW: Final = 64  # pages in the write-ahead log when the disk is full
 ENVELOPE: Final = 300  # bytes around an event's data
 
 
@@ -265,13 +266,14 @@ class Database:
         """Drop so many portions of the history, so that there is room for what is decided."""
         found = []
         with self._translated("save"):
+            # the log beside the file is written back early, so that it needs little room
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {FEW}")
             for _ in range(portions):
                 with self._transaction():
                     pruned = retention.relieve(self._connection, at)
                 if pruned is None:
                     break
                 found.append(pruned)
-                # what was freed is in the file itself only then; the log beside it shrinks
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             self._look()
         return found
