@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 # The manager takes a health report of 32 KiB: so many checks of this size fit.
 MESSAGE_LENGTH = 500
 CHECKS = 50
+DEPTH = 4  # of checks within checks
 
 
 class Status(enum.StrEnum):
     """How well; from best to worst."""
 
     HEALTHY = "healthy"
+    UNKNOWN = "unknown"
     DEGRADED = "degraded"
     UNHEALTHY = "unhealthy"
 
@@ -26,17 +28,26 @@ _ORDER = tuple(Status)
 
 
 class Check:
-    """One named part of an agent's health; `code` is stable and for machines."""
+    """One named part of an agent's health; `code` is stable and for machines.
 
-    __slots__ = ("code", "message", "name", "status")
+    With checks of its own it is as bad as the worst of them; they are told as NAME/CHECK.
+    """
+
+    __slots__ = ("checks", "code", "message", "name", "status")
 
     def __init__(
-        self, name: str, status: Status | str = Status.HEALTHY, code: str = "", message: str = ""
+        self,
+        name: str,
+        status: Status | str = Status.HEALTHY,
+        code: str = "",
+        message: str = "",
+        checks: Sequence[Check] = (),
     ) -> None:
         self.name = name
-        self.status = Status(status)
+        self.status: Status = worst_status([Status(status), *(c.status for c in checks)])
         self.code = code
         self.message = _shortened(message)
+        self.checks = tuple(checks)
 
     def __repr__(self) -> str:
         return f"Check({self.name!r}, {self.status.value!r}, {self.code!r}, {self.message!r})"
@@ -62,7 +73,7 @@ class Health:
         message: str = "",
         checks: Sequence[Check] = (),
     ) -> None:
-        self.checks = tuple(checks[:CHECKS])
+        self.checks = tuple(_flat(checks, "", DEPTH)[:CHECKS])
         self.status = worst_status([Status(status), *(c.status for c in checks)])
         self.message = _shortened(message or _said_by(self.checks, self.status))
 
@@ -75,6 +86,11 @@ class Health:
     def degraded(cls, message: str) -> Health:
         """Return the health of an agent that does part of its work."""
         return cls(Status.DEGRADED, message)
+
+    @classmethod
+    def unknown(cls, message: str) -> Health:
+        """Return the health of an agent that cannot tell whether it does its work."""
+        return cls(Status.UNKNOWN, message)
 
     @classmethod
     def unhealthy(cls, message: str) -> Health:
@@ -104,6 +120,17 @@ def combined(parts: Sequence[Health]) -> Health:
     said = [part.message for part in parts if part.status is worst and part.message]
     checks = [check for part in parts for check in part.checks]
     return Health(worst, "; ".join(said), checks)
+
+
+def _flat(checks: Iterable[Check], above: str, depth: int) -> list[Check]:
+    """Return the checks and those within them, each named by its way down."""
+    found = []
+    for check in checks:
+        name = above + check.name
+        inner = _flat(check.checks, f"{name}/", depth - 1) if depth > 1 else []
+        named = Check(name, check.status, check.code, check.message) if above else check
+        found += [named, *inner]
+    return found
 
 
 def _said_by(checks: Iterable[Check], status: Status) -> str:

@@ -19,11 +19,13 @@ NEVER = float("inf")
 class Progress:
     """The activities of one agent, each with the time by which it must have moved."""
 
-    __slots__ = ("_busy", "_due")
+    __slots__ = ("_busy", "_due", "last_at", "steps")
 
     def __init__(self) -> None:
         self._busy: dict[str, tuple[float, float]] = {}  # name -> (last progress, stall limit)
         self._due: dict[str, float] = {}  # name -> the time by which it must have begun
+        self.steps = 0  # pieces of work that were done
+        self.last_at: float | None = None
 
     def begin(self, name: str, now: float, stall_after: float) -> None:
         """Note that the activity is busy from now on."""
@@ -35,6 +37,11 @@ class Progress:
         entry = self._busy.get(name)
         if entry is not None:
             self._busy[name] = (now, entry[1])
+
+    def done(self, now: float) -> None:
+        """Note that a piece of work is done: a round, an event, what `progress()` tells."""
+        self.steps += 1
+        self.last_at = now
 
     def rest(self, name: str) -> None:
         """Note that the activity has nothing to do."""

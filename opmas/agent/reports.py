@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from opmas.agent.link import Link
     from opmas.agent.notify import Notifier
+    from opmas.agent.progress import Progress
 
 logger = logging.getLogger("opmas.agent")
 
@@ -25,10 +26,15 @@ class Reports:
     """Holds the parts of the health and sends what is due; told the time."""
 
     def __init__(
-        self, link: Link, notifier: Notifier, samples: Callable[[], list[dict[str, Any]]]
+        self,
+        link: Link,
+        notifier: Notifier,
+        progress: Progress,
+        samples: Callable[[], list[dict[str, Any]]],
     ) -> None:
         self._link = link
         self._notifier = notifier
+        self._progress = progress
         self._samples = samples
         self._parts: dict[str, Health] = {}
         self._said: dict[str, Any] | None = None
@@ -88,9 +94,14 @@ class Reports:
     def _send_health(self, now: float) -> None:
         health = self.health().as_dict()
         if health != self._said or now >= self._health_at:
-            self._link.health(health)
+            self._link.health(health | {"progress": self._advance(now)})
             self._said = health
             self._health_at = now + HEALTH_EVERY
+
+    def _advance(self, now: float) -> dict[str, Any]:
+        """Return how far the work is; it alone is no reason to send."""
+        steps, last_at = self._progress.steps, self._progress.last_at
+        return {"steps": steps, "age": None if last_at is None else round(now - last_at, 1)}
 
     def _send_metrics(self) -> None:
         left_out = self._link.metrics(self._samples())

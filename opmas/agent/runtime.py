@@ -72,7 +72,7 @@ class Runtime:
         self.link = Link(VERSION)
         socket_path = environ.get("OPMAS_AGENT_SOCKET", SOCKET)
         self.channel = Channel(socket_path, self.link, self.jitter)
-        self.reports = Reports(self.link, self.notifier, self._samples)
+        self.reports = Reports(self.link, self.notifier, self.progress, self._samples)
         self.steps = Steps(self)
         self.workers = Workers(self)
         self.wake: Callable[[], None] = lambda: None  # set by the process: ends the loop's waiting
@@ -151,10 +151,13 @@ class Runtime:
                 what = "work stands still: " + "; ".join(stalled)
                 logger.error("%s", what)
                 self.notifier.stalled(what)
+                check = Check("progress", "unhealthy", "stalled", what)
+                self.reports.put("progress", Health(checks=[check]))
             self._watch_at = now + STALLED_LOOK
         else:
             if self._stalled:
                 logger.info("work goes on")
+                self.reports.clear("progress")
             if self.watchdog.is_due(now):
                 self.watchdog.fed(now)
                 self.notifier.alive()
@@ -173,6 +176,7 @@ class Runtime:
         now = self.clock()
         activity = note if self.workers.stall_limit(note) else ACTIVITY.get()
         self.progress.advance(activity, now)
+        self.progress.done(now)
         self.workers.well(activity)
         if get_ident() != self.main_thread:
             return

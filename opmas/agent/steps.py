@@ -106,9 +106,11 @@ class Steps:
             self._rt.reports.put(step.value, health)
             self._want(step, now + agent.health_interval)
         elif step is Step.EVENT:
+            self._rt.progress.done(now)
             self._well(step)
             self._next_event(now)
         else:
+            self._rt.progress.done(now)
             self._well(step)
             self._want(step, max(now, running.began_at + agent.interval))
 

@@ -49,7 +49,7 @@ class Advance:
     """How many pieces of work an agent has got through in this run, and when the last."""
 
     steps: int
-    at: float
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

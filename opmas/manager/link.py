@@ -8,25 +8,25 @@ what is not of the protocol is refused, once a minute in the event log.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import socket
 import struct
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from opmas.core.agent import Health
-from opmas.core.events import HealthReported
-from opmas.core.health import Check, Report
+from opmas.core.events import HealthReported, Linked
 from opmas.core.manifest import EVENT_TYPE
+from opmas.core.vitals import Advance
 from opmas.host.cgroups import agent_of_process
 from opmas.manager import wire
 from opmas.manager.files import merged_config
+from opmas.manager.messages import check_size, parse_health, parse_metrics, parse_progress, text
 from opmas.manager.wire import WireError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from opmas.core.health import Report
     from opmas.manager.writer import Writer
     from opmas.packages.collection import Packages
     from opmas.store.rows import StoredEvent
@@ -40,8 +40,8 @@ EVENT_COST: Final = 5.0  # messages: each is written to the disk, and pushes an 
 EVENT_LIMIT: Final = 8 * 1024  # bytes: a page of 1,000 must fit into one answer
 HEALTH_LIMIT: Final = 32 * 1024  # bytes: the list of 500 agents must fit too
 REFUSALS_APART: Final = 60.0  # seconds
-TEXT_LIMIT: Final = 500
-CHECKS_LIMIT: Final = 50
+SILENT: Final = 120.0  # seconds without a report, of an agent that gives one every 30
+LISTEN_EVERY: Final = 15.0  # seconds
 SEVERITIES: Final = frozenset({"info", "warning", "error"})
 
 
@@ -50,6 +50,10 @@ class Heard:
     """What an agent last said of itself, beside its health."""
 
     metrics: list[dict[str, Any]] = field(default_factory=list)
+    reported: Report | None = None  # as the core was told last
+    reported_at: float | None = None
+    advance: Advance | None = None
+    silent: bool = False  # connected, and has not said for long how it does
     config_error: str = ""
     errors: int = 0  # events of severity error, ever
     refused_at: float = float("-inf")
@@ -70,6 +74,7 @@ class AgentLinks:
         self._packages = packages
         self._links: dict[str, AgentLink] = {}
         self._heard: dict[str, Heard] = {}
+        self._listened_at = float("-inf")
 
     def protocol(self) -> AgentLink:
         """Return the protocol for a new connection."""
@@ -117,7 +122,9 @@ class AgentLinks:
             return False
         older = self._links.get(name)
         self._links[name] = link
-        if older is not None:
+        if older is None:
+            self._writer.post(name, Linked(connected=True))
+        else:
             older.abort()  # not close: that waits until what was written to it is read
         return True
 
@@ -125,6 +132,24 @@ class AgentLinks:
         """Take note that a connection is over."""
         if self._links.get(name) is link:
             del self._links[name]
+            self._writer.post(name, Linked(connected=False))
+
+    def listen(self) -> None:
+        """Take note of agents that are connected and do not speak; called after each turn."""
+        now = asyncio.get_running_loop().time()
+        since, self._listened_at = self._listened_at, now
+        if now - since < LISTEN_EVERY:
+            self._listened_at = since
+            return
+        if now - since > 2 * LISTEN_EVERY:
+            return  # it was we who slept: what they said meanwhile is yet to be read
+        for name in self._links:
+            heard = self.heard(name)
+            if heard.advance is None or heard.reported_at is None or heard.silent:
+                continue
+            if now - heard.reported_at > SILENT:
+                heard.silent = True
+                self._writer.post(name, Linked(connected=False))
 
     def request(self, name: str, request: wire.Request) -> dict[str, Any] | None:
         """Return the answer to what the agent says, None for nothing; `WireError` refuses it."""
@@ -135,9 +160,9 @@ class AgentLinks:
                     raise WireError(wire.SERVER_ERROR, "the agent's package is not installed")
                 return config
             case "health":
-                report = parse_health(request.params)
-                _check_size(asdict(report), HEALTH_LIMIT, "health report")
-                self._writer.post(name, HealthReported(report))
+                report, progress = parse_health(request.params), parse_progress(request.params)
+                check_size(asdict(report), HEALTH_LIMIT, "health report")
+                self._reported(name, report, progress)
             case "metrics":
                 self.heard(name).metrics = parse_metrics(request.params)
             case "event":
@@ -152,7 +177,7 @@ class AgentLinks:
         if result.get("applied") is True:
             self.heard(name).config_error = ""
             return
-        error = _text(response.error or result.get("error") or "it gave no reason")
+        error = text(response.error or result.get("error") or "it gave no reason")
         self.heard(name).config_error = error
         self.refuse(name, f"the agent refused its configuration: {error}")
 
@@ -173,18 +198,35 @@ class AgentLinks:
         version = self._writer.saver.records[name].config_version
         return {"agent": name, "version": version, "config": merged_config(agent.spec, package)}
 
+    def _reported(
+        self, name: str, report: Report, progress: tuple[int, float | None] | None
+    ) -> None:
+        """Tell the core what is new: most reports say that all is as it was."""
+        heard, now = self.heard(name), asyncio.get_running_loop().time()
+        heard.reported_at = now
+        if progress is not None:
+            steps, age = progress
+            heard.advance = Advance(steps, None if age is None else now - age)
+        if heard.silent:
+            heard.silent = False
+            self._writer.post(name, Linked(connected=True))
+        agent = self._writer.roster.agents.get(name)
+        known = None if agent is None else agent.vitals.reported
+        if heard.reported == report and known is not None and known.report == report:
+            return
+        heard.reported = report
+        self._writer.post(name, HealthReported(report))
+
     def _event(self, name: str, params: dict[str, Any]) -> None:
         kind, severity = params.get("type"), params.get("severity", "info")
         data = params.get("data", {})
         if not isinstance(kind, str) or not EVENT_TYPE.fullmatch(kind):
-            raise WireError(
-                wire.INVALID_REQUEST, f"event type {_text(kind)!r} is not dotted words"
-            )
+            raise WireError(wire.INVALID_REQUEST, f"event type {text(kind)!r} is not dotted words")
         if severity not in SEVERITIES or not isinstance(data, dict):
             raise WireError(wire.INVALID_REQUEST, "event severity or data is not of the protocol")
         package = self._writer.roster.get(name).spec.package
-        told = {"severity": severity, "message": _text(params.get("message", "")), "data": data}
-        _check_size(told, EVENT_LIMIT, "event")
+        told = {"severity": severity, "message": text(params.get("message", "")), "data": data}
+        check_size(told, EVENT_LIMIT, "event")
         self.heard(name).tokens -= EVENT_COST - 1
         self.heard(name).errors += severity == "error"
         self._writer.announce(f"agent.{package}.{kind}", f"agent/{name}", told)
@@ -294,52 +336,6 @@ class AgentLink(asyncio.Protocol):
 
     def _is_closing(self) -> bool:
         return self._transport is None or self._transport.is_closing()
-
-
-def parse_health(params: dict[str, Any]) -> Report:
-    """Return the report in a health message, or raise `WireError`."""
-    checks = params.get("checks", [])
-    if not isinstance(checks, list) or not all(isinstance(c, dict) for c in checks):
-        raise WireError(wire.INVALID_REQUEST, "health checks must be a list of objects")
-    return Report(
-        _health(params.get("status")),
-        _text(params.get("message", "")),
-        tuple(
-            Check(
-                _text(c.get("name", "")),
-                _health(c.get("status")),
-                _text(c.get("code", "")),
-                _text(c.get("message", "")),
-            )
-            for c in checks[:CHECKS_LIMIT]
-        ),
-    )
-
-
-def parse_metrics(params: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the metrics in a message, or raise `WireError`."""
-    metrics = params.get("metrics")
-    if not isinstance(metrics, list):
-        raise WireError(wire.INVALID_REQUEST, "metrics must be a list")
-    for metric in metrics:
-        if not isinstance(metric, dict) or not isinstance(metric.get("name"), str):
-            raise WireError(wire.INVALID_REQUEST, "each metric must be an object with a name")
-    return metrics
-
-
-def _health(value: object) -> Health:
-    if isinstance(value, str) and value in list(Health):
-        return Health(value)
-    raise WireError(wire.INVALID_REQUEST, f"{_text(value)!r} is no health status")
-
-
-def _check_size(document: dict[str, Any], limit: int, what: str) -> None:
-    if len(json.dumps(document, separators=(",", ":"))) > limit:
-        raise WireError(wire.INVALID_REQUEST, f"the {what} is more than {limit} bytes of JSON")
-
-
-def _text(value: object) -> str:
-    return str(value)[:TEXT_LIMIT]
 
 
 def _plain_event(event: StoredEvent) -> dict[str, Any]:

@@ -22,6 +22,7 @@ _TEXT: Final = 500
 _EVENT_TYPE: Final = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+){0,7}")
 _STATUSES: Final = ("healthy", "degraded", "unhealthy")
 _UNKNOWN: Final = "unknown"
+_STEPS: Final = 2**53
 _PARSE_ERROR: Final = -32700
 _INVALID_REQUEST: Final = -32600
 _METHOD_NOT_FOUND: Final = -32601
@@ -78,7 +79,14 @@ def _health_fault(params: dict[str, Any]) -> str:
             for check in checks[:_CHECKS]
         ],
     }
-    return _size_fault(report, HEALTH_LIMIT, "health report")
+    return _size_fault(report, HEALTH_LIMIT, "health report") or _progress_fault(params)
+
+
+def _progress_fault(params: dict[str, Any]) -> str:
+    progress = params.get("progress")
+    steps = progress.get("steps") if isinstance(progress, dict) else None
+    well = isinstance(steps, int) and not isinstance(steps, bool) and 0 <= steps <= _STEPS
+    return "" if progress is None or well else "health progress must be an object with steps"
 
 
 def _metrics_fault(params: dict[str, Any]) -> str:

@@ -75,3 +75,25 @@ def test_a_novel_is_cut():
 
     assert len(health.message) == 500
     assert health.message.endswith("…")
+
+
+def test_checks_within_checks_are_told_by_their_way_down_and_the_worst_decides():
+    pool = Check("pool", "unknown", checks=[Check("writer", "degraded", "slow")])
+    database = Check("database", checks=[pool])
+
+    health = Health(checks=[database, Check("queue")])
+
+    assert health.status is Status.DEGRADED
+    told = {check["name"]: check["status"] for check in health.as_dict()["checks"]}
+    assert told == {
+        "database": "degraded",
+        "database/pool": "degraded",
+        "database/pool/writer": "degraded",
+        "queue": "healthy",
+    }
+
+
+def test_what_is_not_known_is_worse_than_well_and_better_than_bad():
+    assert Health(checks=[Check("a", "unknown"), Check("b")]).status is Status.UNKNOWN
+    assert Health(checks=[Check("a", "unknown"), Check("b", "degraded")]).status is Status.DEGRADED
+    assert Health.unknown("no answer yet").as_dict()["status"] == "unknown"

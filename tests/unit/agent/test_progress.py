@@ -70,3 +70,13 @@ def test_what_has_begun_is_no_longer_late():
     progress.begin("on_event", 5.0, 1.0)
 
     assert progress.late(5.5) == []
+
+
+def test_pieces_of_work_are_counted_with_the_time_of_the_last():
+    progress = Progress()
+    assert (progress.steps, progress.last_at) == (0, None)
+
+    progress.done(3.0)
+    progress.done(7.5)
+
+    assert (progress.steps, progress.last_at) == (2, 7.5)

@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from opmas.core.agent import Health
 from opmas.core.health import Check, Report
-from opmas.manager.link import CHECKS_LIMIT, TEXT_LIMIT, parse_health, parse_metrics
+from opmas.manager.messages import (
+    CHECKS_LIMIT,
+    TEXT_LIMIT,
+    parse_health,
+    parse_metrics,
+    parse_progress,
+)
 from opmas.manager.wire import WireError
 
 json_values = st.recursive(
@@ -46,6 +52,47 @@ def test_no_health_message_does_anything_but_be_read_or_refused(params):
         return
 
     assert report.status in Health
+
+
+def test_checks_within_checks_are_named_by_their_way_down():
+    pool = {"name": "pool", "status": "unknown", "checks": [{"name": "a", "status": "healthy"}]}
+    checks = [{"name": "db", "status": "degraded", "checks": [pool]}]
+
+    report = parse_health({"status": "degraded", "checks": checks})
+
+    assert [c.name for c in report.checks] == ["db", "db/pool", "db/pool/a"]
+    assert report.checks[1].status is Health.UNKNOWN
+
+
+def test_a_tree_of_checks_is_cut_to_size():
+    tree: dict[str, object] = {"name": "x", "status": "healthy"}
+    for _ in range(10):
+        tree = {"name": "x", "status": "healthy", "checks": [tree] * 9}
+
+    report = parse_health({"status": "healthy", "checks": [tree]})
+
+    assert len(report.checks) == CHECKS_LIMIT
+    assert max(c.name.count("/") for c in report.checks) < 4
+
+
+@pytest.mark.parametrize(
+    ("progress", "read"),
+    [
+        (None, None),
+        ({"steps": 0, "age": None}, (0, None)),
+        ({"steps": 7, "age": 1.5}, (7, 1.5)),
+        ({"steps": 7, "age": "long"}, (7, None)),
+        ({"steps": 7}, (7, None)),
+    ],
+)
+def test_how_far_the_work_is_is_read(progress, read):
+    assert parse_progress({"progress": progress}) == read
+
+
+@pytest.mark.parametrize("progress", [7, [], {}, {"steps": -1}, {"steps": True}, {"steps": "7"}])
+def test_what_is_no_progress_is_refused(progress):
+    with pytest.raises(WireError):
+        parse_progress({"progress": progress})
 
 
 @given(st.dictionaries(st.just("metrics"), json_values))
