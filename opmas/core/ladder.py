@@ -4,7 +4,8 @@ One table, `RUNGS`. For each failure the first rung that applies is taken, from 
 what is done and what follows. docs/reference/recovery.md is generated from it.
 
 Rule 1: pure and total: the same inputs give the same verdict, and for each there is one.
-Rule 2: only an agent that is wanted running, and that nobody stopped, comes here at all.
+Rule 2: nobody's stop is fought: an agent that somebody stopped does not come here, and one that
+        is not wanted running is not tried.
 Rule 3: failures are forgotten after *sustained* health, never by a successful start alone: a loop
         of start and crash must end.
 """
@@ -29,6 +30,7 @@ class Step(StrEnum):
     """The rungs by name, in the order of the ladder."""
 
     SYSTEMD = "systemd"
+    UNWANTED = "unwanted"
     CONFIG = "config-error"
     UNDO = "undo"
     DEPENDENCY = "dependency"
@@ -49,6 +51,7 @@ class Inputs:
     failures: int
     cause: Reason
     exit: str = ""
+    wanted: bool = True  # running
     gives_up: bool = False  # by its exit status
     suspect: int = 0
     why_not: str = ""
@@ -126,6 +129,10 @@ def probe_delay(name: str, failures: int, policy: Policy) -> float | None:
     return policy.slow_probe * spread(name, failures, policy)
 
 
+def _leave(_name: str, inputs: Inputs, _policy: Policy) -> Verdict:
+    return Verdict(Step.UNWANTED, Phase.FAILED, inputs.cause, None, "It is wanted stopped.")
+
+
 def _undo(name: str, inputs: Inputs, policy: Policy) -> Verdict:
     return Verdict(
         Step.UNDO,
@@ -181,6 +188,14 @@ RUNGS: Final = (
         "it crashes, hangs, is killed, or does not get ready",
         "systemd starts it again, after 100 ms; OPMAS adds nothing",
         "after 5 failures within a minute systemd gives it up",
+    ),
+    Rung(
+        Step.UNWANTED,
+        "it is wanted stopped, and somebody started it with systemctl",
+        "it is `failed` and left alone",
+        "release",
+        lambda inputs: not inputs.wanted,
+        _leave,
     ),
     Rung(
         Step.UNDO,

@@ -241,6 +241,8 @@ def _observe(agent: Agent, unit: UnitState | None, now: float) -> Decision:
         return after, (*effects, *more)
     if agent.phase in {Phase.FAILED, Phase.QUARANTINED} and agent.pending is Pending.NOTHING:
         agent = replace(agent, failures=0)  # somebody else started it: that releases it, too
+    if agent.held and seen is not Fact.DEACTIVATING:
+        agent = replace(agent, held=False)  # that ends a hold, whatever becomes of the start
     return _up(agent, seen, now), effects
 
 

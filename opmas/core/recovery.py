@@ -51,6 +51,7 @@ def failed(agent: Agent, now: float, context: Context) -> Decision:
         failures=failures,
         cause=cause,
         exit=_exit_of(unit),
+        wanted=agent.spec.desired is Desired.RUNNING,
         gives_up=ends,
         suspect=suspicion.change,
         why_not=suspicion.why_not,

@@ -30,6 +30,7 @@ def test_every_commented_value_is_the_default() -> None:
         "agents": 2,
         "packages": 7,
         "changes": 2,
+        "recovery": 13,
         "limits": 12,
         "usage": 1,
     }
