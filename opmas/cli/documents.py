@@ -41,8 +41,8 @@ def render_commands() -> str:
         "# The command `opmas`",
         (
             "`opmas` talks to the manager over its control socket: be root or a member of the "
-            "group `opmas`. It works without the REST API; `agent logs`, `doctor`, `version`, "
-            "`bundle` and `key` work also without the manager."
+            "group `opmas`. It works without the REST API; `agent logs`, `doctor`, `diagnose`, "
+            "`version`, `bundle` and `key` work also without the manager."
         ),
         "## Options of every command",
         _options(COMMON),

@@ -20,9 +20,9 @@ DESCRIPTION: Final = (
     ),
     (
         "opmas talks to the manager over its control socket and needs no other service. To use "
-        "it be root or a member of the group opmas. opmas agent logs, opmas doctor and opmas "
-        "version work while the manager is down, and so do opmas bundle and opmas key, which "
-        "authors use without any privilege; only root says whom a host trusts."
+        "it be root or a member of the group opmas. opmas agent logs, opmas doctor, opmas "
+        "diagnose and opmas version work while the manager is down, and so do opmas bundle and "
+        "opmas key, which authors use without any privilege; only root says whom a host trusts."
     ),
     (
         "What agents say is shown with control characters as escapes, so that it cannot change "

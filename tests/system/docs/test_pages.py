@@ -19,6 +19,7 @@ PAGES = (
     "docs/how-to/exec-agent.md",
     "docs/how-to/rest-api.md",
     "docs/how-to/recover.md",
+    "docs/how-to/diagnose.md",
     "docs/how-to/update-and-roll-back.md",
     "docs/how-to/offline-hosts.md",
     "docs/how-to/key-rotation.md",
