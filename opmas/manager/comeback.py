@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PERIOD: Final = 15.0  # seconds between two looks
+STOPS_WITHIN: Final = 1.0  # seconds; systemd may be away, and the stop may not wait for it
 
 
 class Comeback:
@@ -43,6 +44,12 @@ class Comeback:
         self._units = units
         self._problems = problems
         self._lastgood = lastgood
+
+    async def stopped(self) -> None:
+        """Have an orderly stop not count for a crash loop, however often it follows a start."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOPS_WITHIN):
+                await self._forget_starts()
 
     async def run(self) -> None:
         """Look until cancelled."""

@@ -240,6 +240,7 @@ class Manager:
 
     async def _stopped(self) -> None:
         await self._stop.wait()
+        await self.comeback.stopped()
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -22,6 +22,7 @@ FAULTS = {
     "crashes after two seconds": (f"ExecStart=/bin/sh -c '{READY}; sleep 2; kill -SEGV $$$$'",),
     "hangs": (*HANGS, f"ExecStart=/bin/sh -c '{READY}; kill -STOP $$$$'"),
 }
+DEAF = f"ExecStart=/bin/sh -c \"trap '' TERM; {READY}; while :; do sleep 1; done\""
 SETTINGS = "/etc/opmas/opmas.yaml"
 WELL = 100.0  # seconds until an agent is in the last-known-good set
 MENDED = 90.0  # the rescue looks every 5 s for what was mended, and after a minute at the latest
@@ -79,17 +80,28 @@ def test_a_boot_with_a_wrong_opmas_yaml_is_rescued_and_the_next_edit_ends_it(sta
     assert stage.run_of(AGENT) == run
 
 
-def test_a_stop_by_hand_is_no_failure_even_of_a_manager_that_hangs(stage: Stage) -> None:
-    stage.host.run("systemctl", "kill", "-s", "STOP", MANAGER)
+def test_a_stop_by_hand_is_no_failure_even_of_a_manager_that_has_to_be_killed(
+    stage: Stage,
+) -> None:
+    stage.break_manager("TimeoutStopSec=1", DEAF)
+    stage.host.run("systemctl", "restart", MANAGER)
+
     stage.host.run("systemctl", "stop", MANAGER)
+    wait_for(lambda: "was stopped" in stage.journal(RESCUE), 10.0, "the rescue looked")
     wait_for(lambda: not stage.is_active(RESCUE), 10.0, "the end of the rescue")
     ended = stage.show(MANAGER, "ActiveState"), stage.show(MANAGER, "Result")
-    said = stage.journal(RESCUE)
-
+    stage.mend_manager()
     stage.host.run("systemctl", "start", MANAGER)
 
     assert ended == ("failed", "timeout")
-    assert said.splitlines()[-2].startswith("opmas-manager was stopped")
+
+
+def test_restarts_by_hand_are_no_crash_loop_however_many(stage: Stage) -> None:
+    for _ in range(8):
+        stage.host.run("systemctl", "restart", MANAGER)
+
+    assert stage.is_active(MANAGER)
+    assert not stage.is_active(RESCUE)
 
 
 def test_an_agent_that_was_stopped_stays_stopped_and_one_that_runs_is_left_alone(
