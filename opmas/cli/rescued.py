@@ -31,7 +31,7 @@ def find_rescue(socket: str, is_alive: Callable[[int], bool] | None = None) -> l
 
 def describe(report: dict[str, Any]) -> list[str]:
     """Return the report in lines for people."""
-    started = [_agent(unit) for unit in report.get("started", ())]
+    started = [_agent(unit) for unit in report.get("started") or ()]
     left = report.get("left") or {}
     since, message = report.get("since"), report.get("message")
     lines = [

@@ -12,7 +12,7 @@ LIMIT: Final = 300.0  # seconds for that, from when dpkg is done
 GIVEN_UP_FOR: Final = (
     5.0  # seconds that it is down for good; shorter, and somebody starts it again
 )
-HALF_FOR: Final = 20.0  # the same of packages that dpkg left half configured
+HALF_FOR: Final = 60.0  # the same of packages that dpkg left half configured: apt -f takes a while
 TRIES: Final = 2  # a version that was undone so often is not guarded any more: somebody insists
 
 

@@ -78,7 +78,7 @@ def test_a_manager_that_somebody_stopped_is_not_judged() -> None:
 
 
 def test_packages_that_stay_half_configured_are_bad() -> None:
-    half = [look(at, installed=OLD, whole=False) for at in (0, 10, 20)]
+    half = [look(at, installed=OLD, whole=False) for at in (0, 30, 60)]
 
     assert follow(*half) == (Verdict.BAD, "dpkg could not configure its packages")
 
