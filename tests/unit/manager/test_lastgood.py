@@ -65,7 +65,7 @@ def test_an_agent_enters_when_it_did_well_for_a_minute(places: Places, host: Hos
     agents = [
         running("old", well_since=940.0),
         running("new", well_since=941.0),
-        running("bad", well_since=None),
+        replace(running("bad"), well_since=None),
     ]
 
     known = look(places, host, clock, *agents)
