@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 from opmas.core.settings import PREFIX, Settings, parse_settings
-from opmas.diagnosis.scene import read_text
+from opmas.diagnosis.files import our_processes
 from opmas.errors import OpmasError
 from opmas.packages.yamlfile import read_config
 
@@ -80,17 +80,18 @@ def _check(document: object, environ: Mapping[str, str], out: Outcome) -> None:
 
 def _environment(scene: Scene, service: str, out: Outcome) -> dict[str, str]:
     """Return the `OPMAS_*` of the running service; of this command when it does not run."""
-    for path in scene.path("/proc").glob("[0-9]*/cgroup"):
+    for path, group in our_processes(scene, out.board):
+        if f"/{service}.service" not in group:
+            continue
         try:
-            if f"/{service}.service" not in read_text(path, 8192):
-                continue
-            text = path.with_name("environ").read_bytes().decode(errors="backslashreplace")
+            text = (path / "environ").read_bytes().decode(errors="backslashreplace")
         except OSError:
             continue
         if text:
             pairs = (part.partition("=") for part in text.split("\0"))
             return {name: value for name, _, value in pairs if name.startswith(PREFIX)}
-    out.problem(f"{service} does not run, or its environment is root's: that of this command")
+    if service == "opmas-manager":  # the API is started when somebody asks it
+        out.problem("the manager's environment cannot be read: that of this command is shown")
     return {name: value for name, value in scene.environ.items() if name.startswith(PREFIX)}
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from opmas.diagnosis.scene import read_text
+from opmas.diagnosis.files import agent_files
 
 if TYPE_CHECKING:
     from opmas.diagnosis.parts import Outcome
@@ -15,13 +14,13 @@ if TYPE_CHECKING:
 def gather(scene: Scene, out: Outcome) -> None:
     """Gather the specifications in agent.json."""
     found: dict[str, Any] = {}
-    for path in sorted(scene.state.glob("agents/*/agent.json")):
-        try:
-            found[path.parent.name] = json.loads(read_text(path, 1 << 20))
-        except (OSError, ValueError) as error:
-            out.problem(f"{path}: {error}")
+    for path, document in agent_files(scene, out.board).items():
+        if not isinstance(document, dict):
+            out.problem(str(document))
+        elif path.name == "agent.json":
+            found[path.parent.name] = document
     if not scene.is_root:
         return
     out.board.put("saved", found)
-    rows = [{"agent": name, **saved} for name, saved in found.items() if isinstance(saved, dict)]
+    rows = [{"agent": name, **saved} for name, saved in found.items()]
     out.add("agents/declared.jsonl", rows)

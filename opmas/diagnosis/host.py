@@ -9,8 +9,9 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from opmas.diagnosis.files import our_processes
 from opmas.diagnosis.programs import ask
-from opmas.diagnosis.scene import OURS, read_text
+from opmas.diagnosis.scene import read_text
 from opmas.version import VERSION
 
 if TYPE_CHECKING:
@@ -49,11 +50,9 @@ def gather(scene: Scene, out: Outcome) -> None:
 def gather_processes(scene: Scene, out: Outcome) -> None:
     """Gather the processes of OPMAS and its agents: one that is stopped shows here."""
     found = []
-    for path in sorted(scene.path("/proc").glob("[0-9]*"), key=lambda p: int(p.name)):
+    for path, group in our_processes(scene, out.board):
         with contextlib.suppress(OSError):
-            group = read_text(path / "cgroup", 8192)
-            if OURS.search(group):
-                found.append(process(path, group))
+            found.append(process(path, group))
     if len(found) > PROCESSES:
         out.problem(f"{len(found) - PROCESSES} processes are left out")
     out.add("processes.jsonl", found[:PROCESSES])

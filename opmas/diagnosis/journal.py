@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core.agent import unit_name
 from opmas.diagnosis.programs import ask
+from opmas.diagnosis.units import AGENT, failed_agents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from opmas.diagnosis.parts import Outcome
     from opmas.diagnosis.scene import Scene
@@ -45,8 +46,13 @@ def gather_kernel(scene: Scene, out: Outcome) -> None:
 
 
 def gather_agents(scene: Scene, out: Outcome) -> None:
-    """Gather the agents' logs: of those not well first, each apart, then of all together."""
-    unwell: list[str] = out.board.get("unwell", WAIT) or _failed(out.board.get("units", WAIT))
+    """Gather the agents' logs: of all together, then of those not well each apart."""
+    units = out.board.get("units", WAIT)
+    unwell: list[str] = out.board.get("unwell", WAIT) or failed_agents(units)
+    # before those of single agents: it is one of the first things to look at. A pattern of units
+    # takes journalctl 5 s with 500 agents, their slice and systemd's own lines 0.2 s.
+    match = [f"_SYSTEMD_SLICE={name}" for name in _slices(units)]
+    _add(scene, out, "journal/agents.log", [*match, "+", "_PID=1"], 4000, _is_of_agents)
     names = list(dict.fromkeys([*scene.names, *unwell]))
     for name in names[: max(UNWELL, len(scene.names))]:
         if out.left < ENOUGH:
@@ -54,18 +60,27 @@ def gather_agents(scene: Scene, out: Outcome) -> None:
             break
         argv = [f"--unit={unit_name(name)}"]
         _add(scene, out, f"journal/agents/{name}.log", argv, 1000 if name in scene.names else 300)
-    _add(scene, out, "journal/agents.log", ["--unit=opmas-agent@*"], 3000)
 
 
-def _failed(units: list[dict[str, Any]] | None) -> list[str]:
-    return [
-        str(unit["unit"]).removeprefix("opmas-agent@").removesuffix(".service")
-        for unit in units or ()
-        if str(unit.get("unit", "")).startswith("opmas-agent@") and unit.get("active") != "active"
-    ]
+def _slices(units: list[dict[str, Any]] | None) -> list[str]:
+    names = [str(unit.get("unit", "")) for unit in units or ()]
+    slices = [n for n in names if n.startswith("opmas-agents") and n.endswith(".slice")]
+    return slices or ["opmas-agents.slice"]
 
 
-def _add(scene: Scene, out: Outcome, path: str, match: list[str], lines: int) -> None:
+def _is_of_agents(entry: dict[str, Any]) -> bool:
+    own = str(entry.get("_SYSTEMD_UNIT", "")).startswith(AGENT)
+    return own or str(entry.get("UNIT", "")).startswith(AGENT)
+
+
+def _add(
+    scene: Scene,
+    out: Outcome,
+    path: str,
+    match: list[str],
+    lines: int,
+    wanted: Callable[[dict[str, Any]], bool] = bool,
+) -> None:
     begin = time.monotonic()
     argv = ["journalctl", "--quiet", "--no-pager", "--output=json", f"--output-fields={FIELDS}"]
     argv += [f"--since=@{scene.since.timestamp():.0f}", f"--lines={lines}", "--reverse", *match]
@@ -75,7 +90,7 @@ def _add(scene: Scene, out: Outcome, path: str, match: list[str], lines: int) ->
     nothing = not answer.text and answer.problem.endswith(("status 1", "No data available"))
     if answer.problem and not nothing:
         out.problem(answer.problem)
-    text = render(entries(answer.text))
+    text = render(filter(wanted, entries(answer.text)))
     if text:
         out.add(path, text)
 

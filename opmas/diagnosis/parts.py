@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+T = TypeVar("T")
 
 Content = str | dict[str, Any] | list[Any]
 SETTLED: Final = 0.05  # seconds that a part may need to see that its time is over
@@ -78,6 +80,17 @@ class Board:
     def __init__(self) -> None:
         self._found: dict[str, Any] = {}
         self._changed = threading.Condition()
+        self._making: dict[str, threading.Lock] = {}
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Return what is made by the first part that asks for it."""
+        with self._changed:
+            lock = self._making.setdefault(name, threading.Lock())
+        with lock:
+            if self.get(name) is None:
+                self.put(name, make())
+            found: T = self.get(name)
+            return found
 
     def put(self, name: str, value: object) -> None:
         """Leave a value for whoever waits."""
@@ -92,9 +105,8 @@ class Board:
             return self._found.get(name)
 
 
-def gather_all(parts: list[Part], board: Board) -> list[Outcome]:
-    """Return what came of each part, at the latest when the longest of them may end."""
-    begin = time.monotonic()
+def gather_all(parts: list[Part], board: Board, begin: float) -> list[Outcome]:
+    """Return what came of each part, at the latest when its seconds since `begin` are over."""
     outcomes = [Outcome(part.name, begin + part.seconds, board) for part in parts]
     threads = []
     for part, outcome in zip(parts, outcomes, strict=True):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from opmas.diagnosis.scene import Scene
 
-REDACTED_BY: Final = 4.0  # seconds after the begin; packing and writing need 0.3 more
+REDACTED_BY: Final = 4.2  # seconds after the begin; packing and writing need 0.3 more
 RATE: Final = 700_000.0  # characters a second that one core redacts, before it is measured
 LINE: Final = 4000  # characters of a line of a log that are kept
 # What tells most comes first: what there is no time or room for is at the end.
@@ -64,17 +64,17 @@ class Report:
 def parts_of(scene: Scene) -> list[Part]:
     """Return the parts with the seconds that each may take."""
     sources: list[tuple[str, float, Callable[[Scene, Outcome], None]]] = [
-        ("search for values", 2.0, secrets.gather),
-        ("settings", 1.5, config.gather),
-        ("declared", 1.5, declared.gather),
+        ("search for values", 2.8, secrets.gather),
+        ("settings", 2.2, config.gather),
+        ("declared", 2.2, declared.gather),
         ("database", 2.2, database.gather),
         ("manager", 2.2, manager.gather),
         ("units", 2.2, units.gather),
-        ("unit files", 1.5, units.gather_files),
-        ("host", 1.5, host.gather),
-        ("processes", 1.5, host.gather_processes),
+        ("unit files", 2.2, units.gather_files),
+        ("host", 2.2, host.gather),
+        ("processes", 2.2, host.gather_processes),
         ("journal", 2.2, journal.gather),
-        ("kernel", 1.5, journal.gather_kernel),
+        ("kernel", 2.2, journal.gather_kernel),
         ("logs of agents", 2.2, journal.gather_agents),
     ]
     return [Part(name, seconds, partial(gather, scene)) for name, seconds, gather in sources]
@@ -83,7 +83,7 @@ def parts_of(scene: Scene) -> list[Part]:
 def make_report(scene: Scene, more: Sequence[Part], name: str, now: float, begin: float) -> Report:
     """Return the diagnosis of the host; `begin` is when it was asked for, monotonic."""
     board = Board()
-    outcomes = gather_all([*parts_of(scene), *more], board)
+    outcomes = gather_all([*parts_of(scene), *more], board, begin)
     found: secrets.Found | None = board.get("secrets")
     redactor = make_redactor(found)
     compared = compare(

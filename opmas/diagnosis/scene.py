@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from opmas.core.settings import Settings
 
 READ_LIMIT: Final = 256 * 1024  # bytes of one file
-OURS: Final = re.compile(r"/opmas[\w-]*(?:@[^/\n]*)?\.(?:service|slice)")  # in a control group
 
 
 @dataclass(frozen=True, slots=True)

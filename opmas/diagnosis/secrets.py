@@ -10,9 +10,10 @@ import sqlite3
 from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core.secret import HIDDEN, secret_paths, without_secrets
+from opmas.diagnosis.files import agent_files, our_processes, unit_files
 from opmas.diagnosis.reading import connect
 from opmas.diagnosis.redaction.names import is_secret_name
-from opmas.diagnosis.scene import OURS, read_text
+from opmas.diagnosis.scene import read_text
 from opmas.errors import OpmasError
 from opmas.packages.catalogue import scan
 from opmas.packages.yamlfile import read_config
@@ -21,11 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from opmas.diagnosis.parts import Outcome
+    from opmas.diagnosis.parts import Board, Outcome
     from opmas.diagnosis.scene import Scene
 
 Schemas = dict[str, list[dict[str, Any]]]  # of each package, all versions
-UNITS: Final = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system")
 DEPTH: Final = 40
 RAW: Final = 32 * 1024 * 1024  # bytes of a damaged file
 LONGEST: Final = 64 * 1024  # characters of a value
@@ -131,10 +131,12 @@ def gather(scene: Scene, out: Outcome) -> None:
     except (OpmasError, OSError) as error:
         out.problem(f"which settings are secret is not known, so all text in them is: {error}")
     from_settings(scene, found)
-    for problem in from_files(scene, found):
-        out.problem(problem)
-    for look in (from_units, from_processes, from_credentials):
-        look(scene, found)
+    for document in agent_files(scene, out.board).values():
+        found.document(document)
+    for text in unit_files(scene, out.board).values():
+        unit_secrets(text, scene, found)
+    from_processes(scene, out.board, found)
+    from_credentials(scene, found)
     for problem in from_database(scene, found, out.until):
         out.problem(problem)
     out.board.put("secrets", found)
@@ -149,25 +151,6 @@ def load_schemas(scene: Scene) -> Schemas:
         if secret_paths(package.manifest.schema):
             known.append(package.manifest.schema)
     return schemas
-
-
-def from_files(scene: Scene, found: Found) -> Iterator[str]:
-    """Look into the files of the agents; yield what could not be read."""
-    for pattern in ("agents/*/config.json", "agents/*/agent.json"):
-        for path in sorted(scene.state.glob(pattern)):
-            try:
-                found.document(json.loads(read_text(path, 1 << 20)))
-            except (OSError, ValueError) as error:
-                yield f"{path}: {error}"
-
-
-def from_units(scene: Scene, found: Found) -> None:
-    """Look into unit files: what an administrator put into an environment there."""
-    for folder in (*UNITS, scene.settings.manager.unit_dir):
-        for path in scene.path(folder).glob("opmas*"):
-            for file in sorted(path.glob("*.conf")) if path.is_dir() else [path]:
-                with contextlib.suppress(OSError):
-                    unit_secrets(read_text(file), scene, found)
 
 
 def unit_secrets(text: str, scene: Scene, found: Found) -> None:
@@ -193,13 +176,11 @@ def environment_file(text: str, found: Found) -> None:
         found.pair(name.strip(), value.strip().strip("\"'"))
 
 
-def from_processes(scene: Scene, found: Found) -> None:
+def from_processes(scene: Scene, board: Board, found: Found) -> None:
     """Look into the environments of the processes of OPMAS and its agents."""
-    for path in scene.path("/proc").glob("[0-9]*/cgroup"):
+    for path, _ in our_processes(scene, board):
         with contextlib.suppress(OSError):
-            if not OURS.search(read_text(path, 8192)):
-                continue
-            environ = path.with_name("environ").read_bytes().decode(errors="backslashreplace")
+            environ = (path / "environ").read_bytes().decode(errors="backslashreplace")
             for assignment in environ.split("\0"):
                 name, _, value = assignment.partition("=")
                 found.pair(name, value)

@@ -12,6 +12,7 @@ import pytest
 from opmas.client.control import ManagerClient
 from opmas.errors import ManagerError
 from tests.lab import wait_for
+from tests.system.diagnose.archives import Unpacked
 from tests.system.manager.opmas import Opmas, add_test_agents
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ CONNECTIONS: Final = 16
 START_WITHIN: Final = 130.0
 STOP_WITHIN: Final = 40.0
 RIGHT_AGAIN: Final = 8.0  # seconds on a busy machine; tests/bench measures the figure itself
+DIAGNOSED_WITHIN: Final = 5.0  # seconds: what is promised
+DIAGNOSIS_MAX: Final = 5_000_000  # bytes
 MEMORY_MAX: Final = 128 * 1024**2  # bytes; 40 MB are its own, the rest is cache of its files
 
 
@@ -107,6 +110,20 @@ def test_a_killed_manager_knows_500_agents_again_at_once_and_restarts_none(many:
     assert len(before) == COUNT
     known = {a["unit"]: a["main_pid"] for a in many.call("agent.list")["agents"]}
     assert known == before
+
+
+def test_500_agents_are_diagnosed_in_time_and_in_a_small_archive(many: Opmas):
+    started = time.monotonic()
+
+    told = many.json("diagnose", "--output", "/root/many.tar.gz")
+
+    assert time.monotonic() - started < DIAGNOSED_WITHIN
+    assert told["bytes"] < DIAGNOSIS_MAX
+    archive = Unpacked.of(many.host.root / "root/many.tar.gz")
+    assert [row["agent"] for row in archive.rows("agents/compared.jsonl")] == list(NAMES)
+    assert {tuple(row["differences"]) for row in archive.rows("agents/compared.jsonl")} == {()}
+    assert len(archive.rows("agents/views.jsonl")) == COUNT
+    assert "journal/agents.log" in archive.files
 
 
 def test_500_agents_stop_in_bounded_time(many: Opmas):

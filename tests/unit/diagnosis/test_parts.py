@@ -21,7 +21,7 @@ def test_a_part_that_fails_is_a_problem_and_no_more():
 
     parts = [Part("bad", 5, fail), Part("good", 5, lambda out: out.add("good.txt", "y"))]
 
-    bad, good = gather_all(parts, Board())
+    bad, good = gather_all(parts, Board(), time.monotonic())
 
     assert (bad.problems, [piece.path for piece in bad.pieces]) == (
         ["cannot be had: broken"],
@@ -38,7 +38,7 @@ def test_a_part_that_hangs_is_left_behind_with_what_it_had():
         over.wait(30)
         out.add("late.txt", "y")
 
-    (found,) = gather_all([Part("slow", 0.05, hang)], Board())
+    (found,) = gather_all([Part("slow", 0.05, hang)], Board(), time.monotonic())
     over.set()
 
     assert [piece.path for piece in found.pieces] == ["early.txt"]
@@ -53,7 +53,7 @@ def test_one_part_waits_for_what_another_leaves_on_the_board():
         Part("writer", 10, lambda out: out.board.put("names", ["web"])),
     ]
 
-    reader, _ = gather_all(parts, board)
+    reader, _ = gather_all(parts, board, time.monotonic())
 
     assert reader.pieces[0].content == "web"
     assert board.get("nothing") is None
