@@ -54,7 +54,7 @@ def refuse(agent):
 
 def start_slowly(agent):
     """Take longer than the start timeout, and say that it gets on."""
-    for step in range(90):
+    for step in range(250):
         agent.progress(f"step {step}" if step % 10 == 0 else "")
         time.sleep(0.1)
 
@@ -117,10 +117,9 @@ def escape():
 
 
 def make_zombies(agent):
-    """Start children that end, and never ask how they ended."""
-    for _ in range(4):
-        if os.fork() == 0:
-            os._exit(0)
+    """Start a child that ends, and never ask how it ended."""
+    if os.fork() == 0:
+        os._exit(0)
 
 
 def fork_bomb(agent):
@@ -133,17 +132,18 @@ def fork_bomb(agent):
         try:
             os.fork()
         except OSError:
-            time.sleep(0.1)  # what is refused is tried again
+            time.sleep(1)  # what is refused is tried again
 
 
 def leak_descriptors(agent):
-    """Open files and close none."""
-    agent.kept += [os.open("/dev/null", os.O_RDONLY) for _ in range(64)]
+    """Open files and close none; less of them from 850 on."""
+    files = 32 if len(agent.kept) < 850 else 4
+    agent.kept += [os.open("/dev/null", os.O_RDONLY) for _ in range(files)]
 
 
 def leak_memory(agent):
-    """Take some memory more; written to, so that it counts."""
-    agent.kept.append(b"x" * (2 * MEGABYTE))
+    """Take some memory more, less of it from 40 MB on; written to, so that it counts."""
+    agent.kept.append(b"x" * (MEGABYTE if len(agent.kept) < 40 else MEGABYTE // 5))
 
 
 def take_all_memory(agent):
