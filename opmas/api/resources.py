@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from opmas.api import agents, changes, events, health, host, limits, packages
+from opmas.api import agents, alerts, changes, events, health, host, limits, packages
 from opmas.api.access import Permission
 
 if TYPE_CHECKING:
@@ -64,5 +64,6 @@ RESOURCES: Final = (
     Resource("GET", "/v1/changes", changes.index, Permission.CHANGES_READ),
     Resource("GET", f"/v1/changes/{NUMBER}", changes.show, Permission.CHANGES_READ),
     Resource("POST", f"/v1/changes/{NUMBER}/undo", changes.undo, Permission.CHANGES_UNDO),
+    Resource("GET", "/v1/alerts", alerts.index, Permission.AGENTS_READ),
     Resource("GET", "/v1/events", events.index, Permission.EVENTS_READ),
 )

@@ -256,9 +256,25 @@ def render_explanation(document: dict[str, Any], view: View) -> str:
     title = "\n".join(view.palette.paint(line, "bold") for line in summary.split("\n"))
     sentences = [wrap(sentence, view.width, "  ") for sentence in document["sentences"]]
     after = wrap(f"Next: {_inner(document['next'])}", view.width, "  ") if document["next"] else ""
+    ladder = [wrap(sentence, view.width, "  ") for sentence in document.get("ladder", ())]
+    decisions = _decisions(document.get("decisions", ()), view)
     changes = tell_changes(document.get("changes", ()), view)
     story = ["Last changes:", *changes] if changes else []
-    return "\n".join(part for part in (title, *sentences, after, *story) if part)
+    told = (title, *sentences, after, *ladder, *decisions, *story)
+    return "\n".join(part for part in told if part)
+
+
+def _decisions(decisions: Iterable[dict[str, Any]], view: View) -> list[str]:
+    """Return what was decided when it failed, each with what it rests on."""
+    lines = []
+    for each in decisions:
+        wait = "" if each["delay"] is None else f", next try after {each['delay']:.0f} s"
+        title = f"{local(each['at'])} {each['rung']} ({each['reason']}){wait}"
+        lines.append(view.palette.paint(visible(f"  {title}"), "bold"))
+        lines += [wrap(fact, view.width, "    ") for fact in each["facts"]]
+        inputs = ", ".join(f"{k} {json.dumps(v)}" for k, v in each["inputs"].items())
+        lines.append(view.palette.paint(wrap(inputs, view.width, "    "), "dim"))
+    return ["Decisions:", *lines] if lines else []
 
 
 def _inner(sentence: str) -> str:

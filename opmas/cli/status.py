@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from opmas.cli.agents import needs_attention, render_agents
+from opmas.cli.alerts import counted
 from opmas.cli.exits import Exit
 from opmas.cli.moments import age
 from opmas.cli.text import plural, render_fields, size, visible
@@ -75,6 +76,7 @@ def _fields(host: dict[str, Any], view: View) -> list[tuple[str, str]]:
     return [
         ("manager", visible(f"{manager}, {size(host['memory_bytes'])} of memory")),
         ("systemd", visible(f"{version}, {connection}")),
+        ("alerts", counted(host.get("alerts") or {})),
         ("packages", str(host["packages"])),
         ("agents", visible(f"{agents['total']}{': ' + phases if phases else ''}")),
     ]

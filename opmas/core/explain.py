@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from opmas.core.agent import Desired, Health, Phase, Reason, unit_name
+from opmas.core.assessment import UP
 from opmas.core.exits import EXIT_CONFIG, exit_text
-from opmas.core.state import DOWN, Agent, Pending, Then, fact, health
+from opmas.core.ladder import after, load, rung_of
+from opmas.core.state import DOWN, RETRIED, Agent, Pending, Then, fact, health
 
 if TYPE_CHECKING:
     from opmas.core.policy import Policy
@@ -49,11 +51,14 @@ WAITING: Final = "it waits for its turn to start"
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A summary in one sentence, the facts that it rests on, and what comes next."""
+    """A summary in one sentence, the facts that it rests on, what comes next; and what would come
+    on the ladder of recovery when it fails.
+    """
 
     summary: str
     sentences: tuple[str, ...]
     next: str
+    ladder: tuple[str, ...] = ()
 
 
 def message(agent: Agent) -> str:
@@ -76,7 +81,8 @@ def explain(agent: Agent, now: float, policy: Policy) -> Explanation:
         _waiting_sentence(agent),
     ]
     summary = f'agent "{agent.name}" is {agent.phase}: {message(agent)}'
-    return Explanation(summary, tuple(f for f in facts if f), _next(agent, now, policy))
+    sentences = tuple(f for f in facts if f)
+    return Explanation(summary, sentences, _next(agent, now, policy), climbing(agent, now, policy))
 
 
 def _unit_sentence(agent: Agent) -> str:
@@ -143,12 +149,47 @@ _NEXT_BY_REASON: Final = {
 }
 
 
+def _tried(agent: Agent, now: float, policy: Policy) -> str:
+    left = max(0, round((agent.retry_at or now) - now))
+    if agent.phase is Phase.QUARANTINED:
+        return (
+            f"It is tried once in {left} s, and is quarantined again when it fails;"
+            f" `opmas agent start {agent.name}` tries at once."
+        )
+    tries = policy.max_failures + 1 - agent.failures
+    more = "once more" if tries <= 1 else f"{tries} more times"
+    return f"It is started again in {left} s; it is quarantined if it fails {more}."
+
+
+def climbing(agent: Agent, now: float, policy: Policy) -> tuple[str, ...]:
+    """Return where the agent is on the ladder of recovery, and what one more failure leads to."""
+    if agent.spec.desired is not Desired.RUNNING:
+        return ()
+    found = []
+    if agent.failures and agent.phase in UP:
+        found.append(_forgetting(agent, now, policy))
+    last = next((d for d in reversed(agent.decisions) if "cause" in d.inputs), None)
+    if agent.failures and last is not None:
+        found.append(f"One more failure of that kind leads to: {rung_of(after(load(last)))}.")
+    elif agent.phase in UP:
+        found.append(
+            f"When systemd gives it up, it is started again after {policy.first_delay:g} s; after"
+            f" {policy.max_failures} such failures in a row it is quarantined."
+        )
+    return tuple(found)
+
+
+def _forgetting(agent: Agent, now: float, policy: Policy) -> str:
+    times = "1 failure" if agent.failures == 1 else f"{agent.failures} failures"
+    if agent.well_since is None:
+        return f"Its {times} are forgotten after {policy.reset_after:g} s of health."
+    left = max(0, round(agent.well_since + policy.reset_after - now))
+    return f"Its {times} are forgotten in {left} s, if it stays well."
+
+
 def _next(agent: Agent, now: float, policy: Policy) -> str:
-    if agent.phase is Phase.BACKOFF and agent.retry_at is not None:
-        left = max(0, round(agent.retry_at - now))
-        tries = policy.max_failures + 1 - agent.failures
-        more = "once more" if tries == 1 else f"{tries} more times"
-        return f"It is started again in {left} s; it is quarantined if it fails {more}."
+    if agent.phase in RETRIED and agent.retry_at is not None:
+        return _tried(agent, now, policy)
     if agent.settle_at is not None and fact(agent.unit) in DOWN:
         return "OPMAS looks for a moment whether systemd starts it again."
     if agent.then in {Then.REMOVE, Then.PURGE}:
@@ -157,7 +198,9 @@ def _next(agent: Agent, now: float, policy: Policy) -> str:
         return "It is started again as soon as it has stopped."
     text = _NEXT_BY_REASON.get(agent.reason, NEXT[agent.phase])
     if agent.reason is Reason.EXIT_CONFIG:
-        text = f"Status {EXIT_CONFIG} tells OPMAS not to try again. " + text
+        last = agent.last_exit
+        status = EXIT_CONFIG if last is None else last.exec_main_status
+        text = f"Status {status} tells OPMAS not to try again. " + text
     if agent.phase is Phase.RUNNING and agent.spec.desired is Desired.STOPPED:
         text = "It goes on running until it is stopped; it is not started at the next boot."
     return text.format(name=agent.name, unit=unit_name(agent.name))

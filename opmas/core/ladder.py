@@ -13,7 +13,7 @@ Rule 3: failures are forgotten after *sustained* health, never by a successful s
 from __future__ import annotations
 
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +23,7 @@ from opmas.core.decided import Cure, Remedy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from opmas.core.decided import Decided
     from opmas.core.policy import Policy
 
 
@@ -102,9 +103,21 @@ def climb(name: str, inputs: Inputs, policy: Policy) -> Verdict:
 
 def after(inputs: Inputs) -> Step:
     """Return the rung that one more failure of the same kind would lead to."""
-    more = Inputs(**{**asdict(inputs), "failures": inputs.failures + 1})
-    found = (r.step for r in RUNGS if r.applies is not None and r.applies(more))
-    return next(found, Step.QUARANTINE)
+    done = 0 if _can_undo(inputs) else inputs.suspect  # a change is undone once
+    more = replace(inputs, failures=inputs.failures + 1, suspect=done, culprit="")
+    return next(r.step for r in RUNGS if r.applies is not None and r.applies(more))
+
+
+def load(decided: Decided) -> Inputs:
+    """Return the inputs of a decision that was saved; what is missing was not known then."""
+    known = {each.name for each in fields(Inputs)}
+    said = {key: value for key, value in decided.inputs.items() if key in known}
+    return Inputs(**{**said, "cause": Reason(said["cause"])})
+
+
+def rung_of(step: Step) -> str:
+    """Return what is done on that rung, in words."""
+    return next(rung.does for rung in RUNGS if rung.step is step)
 
 
 def backoff(name: str, failures: int, policy: Policy) -> float:

@@ -39,6 +39,7 @@ from opmas.errors import AgentExistsError, InvalidError, TransitionError, Unknow
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from opmas.core.alerts import Alert
     from opmas.core.change import Change
     from opmas.core.events import Effect, Event
     from opmas.core.knownbad import Bad
@@ -52,8 +53,8 @@ class Roster:
     `changes` are those under way and the last ended ones, `bad` is what was undone, by
     `knownbad.key`, `holds` names packages that stay as they are. `policy` is the host's word on
     recovery, `policies` are those of packages by name and version, `budget` is of restarts,
-    `around` is what was last read of the host. `utc_offset` turns the machine's monotonic time
-    into seconds since 1970.
+    `around` is what was last read of the host, `alerts` are those that are up. `utc_offset` turns
+    the machine's monotonic time into seconds since 1970.
     """
 
     agents: Mapping[str, Agent] = field(default_factory=dict)
@@ -67,6 +68,7 @@ class Roster:
     policies: Mapping[tuple[str, str], Recovery] = field(default_factory=dict)
     budget: Budget = field(default=Budget())
     around: Surroundings = field(default=Surroundings(), compare=False)
+    alerts: Mapping[str, Alert] | None = field(default=None, compare=False)
     utc_offset: float = field(default=0.0, compare=False)
 
     def get(self, name: str) -> Agent:

@@ -80,6 +80,7 @@ class Methods:
             "package.show": self._package_show,
             "package.scan": self._package_scan,
             "event.list": self._event_list,
+            "alert.list": self._alert_list,
         }
 
     async def _host_status(self, params: Params) -> dict[str, Any]:
@@ -92,6 +93,7 @@ class Methods:
                 "phases": dict(Counter(str(a.phase) for a in agents)),
                 "health": dict(Counter(str(health(a).status) for a in agents)),
             },
+            "alerts": self._parts.views.alert_counts(),
             "packages": len(self._parts.shelf.packages),
             "events": {"first": self._parts.log.first, "last": self._parts.log.last},
         }
@@ -242,7 +244,18 @@ class Methods:
         explanation = explain(agent, now, policy_of(self._writer.roster, agent.spec))
         view = self._parts.views.agent_whole(agent)
         story = self._parts.changes.of_agent(agent.name)
-        return {"name": agent.name, **asdict(explanation), "facts": view, "changes": story}
+        decisions = self._parts.views.decisions(agent)
+        return {
+            "name": agent.name,
+            **asdict(explanation),
+            "decisions": decisions,
+            "facts": view,
+            "changes": story,
+        }
+
+    async def _alert_list(self, params: Params) -> dict[str, Any]:
+        requests.no_parameters(params)
+        return {"alerts": self._parts.views.alerts()}
 
     async def _package_list(self, params: Params) -> dict[str, Any]:
         requests.no_parameters(params)

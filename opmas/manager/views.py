@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core.agent import Limits, unit_name
+from opmas.core.alerts import Severity, listed
 from opmas.core.changes import of_agent
 from opmas.core.context import policy_of
+from opmas.core.decided import dump_decided
 from opmas.core.exits import code_name, signal_of
 from opmas.core.explain import message
 from opmas.core.knownbad import key
@@ -104,6 +107,22 @@ class Views:
         if moved is not None and view["usage_detail"] is not None:
             view["usage_detail"] |= {"received_bytes": moved[0], "sent_bytes": moved[1]}
         return view
+
+    def decisions(self, agent: Agent) -> list[dict[str, Any]]:
+        """Return what the ladder decided last about the agent, the newest first."""
+        return [
+            {**dump_decided(each), "at": _time(each.at), "facts": list(each.facts)}
+            for each in reversed(agent.decisions)
+        ]
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """Return the alerts that are up, what matters most first."""
+        return [{**a.dump(), "since": _time(a.since)} for a in listed(self._writer.roster)]
+
+    def alert_counts(self) -> dict[str, int]:
+        """Return how many alerts are up, by severity."""
+        counts = Counter(str(a.severity) for a in listed(self._writer.roster))
+        return {str(severity): counts[severity] for severity in Severity}
 
     def package(self, package: Package) -> dict[str, Any]:
         """Return the PackageView."""
@@ -206,6 +225,10 @@ class Views:
             known = (package, [need.name for need in needs_of(package.manifest)])
             self._needs[package.name] = known
         return known[1]
+
+
+def _time(seconds: float) -> str:
+    return rfc3339(datetime.fromtimestamp(seconds, UTC))
 
 
 def _trust(package: Package) -> str:

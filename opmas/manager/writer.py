@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from opmas.core import engine
 from opmas.core import roster as rosters
+from opmas.core.alerts import follow
 from opmas.core.changes import forget, under_way
 from opmas.core.events import Announce, Tick, Tidy, Turn
 from opmas.core.remedies import remedy
@@ -212,7 +213,8 @@ class Writer:
                 turn = Turn(self._digest(roster.agents[name].spec))
                 roster, more = rosters.step(roster, name, turn, now)
                 effects.extend(more)
-        return roster, effects
+        roster, news = follow(self.roster, roster, now)
+        return roster, [*effects, *news]
 
     def _advance(self, roster: Roster, now: float) -> rosters.Decision:
         """Take all changes on; one that breaks stays where it is, and stops none of the others."""

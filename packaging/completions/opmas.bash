@@ -11,7 +11,7 @@ _opmas() {
             *)
                 path+=" ${COMP_WORDS[i]}"
                 case "$path" in
-                    " agent"|" package"|" change"|" bundle"|" key"|" token") ;;
+                    " agent"|" package"|" change"|" alert"|" bundle"|" key"|" token") ;;
                     *) break ;;
                 esac
                 ;;
@@ -19,10 +19,11 @@ _opmas() {
         ((i++))
     done
     case "$path" in
-        "") kind="words:status agent package change events bundle key token doctor diagnose version completion"; options="--json --socket --config --version" ;;
+        "") kind="words:status agent package change alert events bundle key token doctor diagnose version completion"; options="--json --socket --config --version" ;;
         " agent") kind="words:list show limits create update rollback start stop restart remove logs new explain"; options="--json --socket --config" ;;
         " package") kind="words:list show scan install update rollback remove hold unhold"; options="--json --socket --config" ;;
         " change") kind="words:list show undo wait"; options="--json --socket --config" ;;
+        " alert") kind="words:list"; options="--json --socket --config" ;;
         " bundle") kind="words:check build deb inspect verify"; options="--json --socket --config" ;;
         " key") kind="words:new trust list revoke"; options="--json --socket --config" ;;
         " token") kind="words:create list revoke"; options="--json --socket --config" ;;
@@ -53,6 +54,7 @@ _opmas() {
         " change show") kind="changes"; options="--json --socket --config" ;;
         " change undo") kind="changes"; options="--dry-run --no-wait --timeout --json --socket --config" ;;
         " change wait") kind="changes"; options="--timeout --json --socket --config" ;;
+        " alert list") kind=""; options="--json --socket --config" ;;
         " events") kind=""; options="--follow -f --lines -n --since --after --agent --type --json --socket --config" ;;
         " bundle check") kind="directories"; options="--json --socket --config" ;;
         " bundle build") kind="directories"; options="--output --key --password-file --unsigned --wheels --fetch --json --socket --config" ;;

@@ -45,6 +45,7 @@ def members(value: Any) -> Any:
         ("agent.put", {"name": "web", "package": "nap"}),
         ("agent.stop", {"name": "web", "wait": 10}),
         ("agent.explain", {"name": "web"}),
+        ("alert.list", {}),
         ("limits.list", {}),
         ("limits.show", {"name": "web"}),
         ("agent.put", {"name": "web", "package": "nap", "config": {"naps": 2}, "dry_run": True}),

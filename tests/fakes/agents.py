@@ -182,6 +182,8 @@ class AgentMethods(PackageMethods):
             "summary": f"{name} is {agent['phase']}",
             "sentences": [agent["message"]],
             "next": "nothing: it is as wanted",
+            "ladder": [],
+            "decisions": [],
             "facts": {"desired": agent["desired"], "phase": agent["phase"]},
             "changes": self.ledger.newest(agent=name)[:3],
         }

@@ -85,6 +85,7 @@ class FakeHost(LimitMethods):
                 "phases": _counted(agent["phase"] for agent in agents),
                 "health": _counted(agent["health"] for agent in agents),
             },
+            "alerts": {"info": 0, "warning": 0, "critical": len(self.alert_list()["alerts"])},
             "packages": len(self.packages),
             "events": {
                 "first": self.events[0]["sequence"] if self.events else 0,
@@ -92,6 +93,21 @@ class FakeHost(LimitMethods):
             },
             "memory_bytes": 30 * 1024**2,
         }
+
+    def alert_list(self) -> dict[str, Any]:
+        """Answer `alert.list`: of what failed."""
+        found = [
+            {
+                "alert": str(agent["phase"]),
+                "severity": "critical",
+                "subject": f"agent/{agent['name']}",
+                "message": agent["message"],
+                "since": agent["since"],
+            }
+            for agent in self.agents.values()
+            if agent["phase"] in {"failed", "quarantined"}
+        ]
+        return {"alerts": found}
 
     def change_list(
         self,

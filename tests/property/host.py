@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from opmas.core import engine, events, roster
-from opmas.core.change import ChangeState, TaskName, dump_change, load_change
+from opmas.core.change import TaskName, dump_change, load_change
 from opmas.core.condition import dump_condition, dump_spec, load_condition, load_spec
 from opmas.core.events import Announce, RunTask, StartUnit, StopUnit
-from opmas.core.remedies import remedy
+from opmas.core.remedies import AUTHOR, remedy
 from tests.property.model import World
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Host:
     now: float = 0.0
     worlds: dict[str, World] = field(default_factory=dict)
     fails: set[str] = field(default_factory=set)
+    refuses: bool = False  # the shell, what is checked
     broken_specs: list[tuple[str, str]] = field(default_factory=list)  # of agents that fail so
     starts: list[Started] = field(default_factory=list)
     heard: Callable[[Heard], None] = lambda _: None
@@ -140,15 +141,15 @@ class Host:
         return self.roster.last_change
 
     def answer(self) -> None:
-        """All tasks of changes end well, but for migrations, which there are none of."""
+        """All tasks of changes end well, but for checks while the shell refuses."""
         while self.doing:
             effect = self.doing.popleft()
             change = self.roster.changes[effect.change]
             checks = change.tasks[effect.task].name is TaskName.CHECK
             result = {"window": change.window, "needless": ["snapshot", "migrate"]}
             told = {
-                "ok": True, "code": "", "message": "", "problems": (),
-                "result": result if checks else {}, "undo": effect.undo,
+                "ok": not (checks and self.refuses), "code": "failed", "message": "no",
+                "problems": (), "result": result if checks else {}, "undo": effect.undo,
             }  # fmt: skip
             self.turn(
                 step=lambda r, e=effect, t=told: engine.task_ended(
@@ -228,12 +229,8 @@ class Host:
 
     @property
     def undone(self) -> list[Change]:
-        """The changes that the ladder made."""
-        return [
-            c
-            for c in self.roster.changes.values()
-            if c.undo_of is not None and c.state is not ChangeState.REFUSED
-        ]
+        """The changes that the ladder asked for."""
+        return [c for c in self.roster.changes.values() if c.undo_of and c.author == AUTHOR]
 
 
 def spec_key(agent: Agent) -> str:

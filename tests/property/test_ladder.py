@@ -142,6 +142,10 @@ class Ladder(RuleBasedStateMachine):
     def probe_of_solo(self, status):
         self.host.take("solo", events.Probed(Report(status)))
 
+    @rule(refuses=st.booleans())
+    def shell_refuses_or_not(self, refuses):
+        self.host.refuses = refuses
+
     @rule(same_boot=st.booleans())
     def manager_restarts(self, same_boot):
         self.host.restart_manager(same_boot=same_boot)
@@ -245,8 +249,6 @@ class Ladder(RuleBasedStateMachine):
     @invariant()
     def a_change_is_undone_once_and_only_one_that_can_be_the_cause(self):
         for change in self.host.undone:
-            if change.reason != "recovery" and not change.automatic:
-                continue
             known = self.undone.setdefault(change.undo_of, change.id)
             assert known == change.id, "undone twice"
             culprit = self.host.roster.changes.get(change.undo_of)

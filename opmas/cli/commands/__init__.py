@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from opmas.cli.commands import agent, bundle, change, diagnosis, host, package
+from opmas.cli.commands import agent, alert, bundle, change, diagnosis, host, package
 
 if TYPE_CHECKING:
     from opmas.cli.commands.model import Command, Group
@@ -15,6 +15,7 @@ GROUPS: Final[dict[str, Group]] = {
         agent.GROUP,
         package.GROUP,
         change.GROUP,
+        alert.GROUP,
         bundle.BUNDLE_GROUP,
         bundle.KEY_GROUP,
         host.TOKEN_GROUP,
@@ -26,6 +27,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     *agent.COMMANDS,
     *package.COMMANDS,
     *change.COMMANDS,
+    *alert.COMMANDS,
     host.EVENTS,
     *bundle.BUNDLES,
     *bundle.KEYS,

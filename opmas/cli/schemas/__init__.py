@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from opmas.cli.schemas.agents import AGENT, PLAN, RESULT
+from opmas.cli.schemas.agents import AGENT, DECISION, PLAN, RESULT
 from opmas.cli.schemas.changes import CHANGE
-from opmas.cli.schemas.host import CHECK, EVENT, HOST, TOKEN
+from opmas.cli.schemas.host import ALERT, CHECK, EVENT, HOST, TOKEN
 from opmas.cli.schemas.limits import AGENT_LIMITS
 from opmas.cli.schemas.packages import BUNDLE, KEY, PACKAGE
 from opmas.cli.schemas.terms import (
@@ -57,9 +57,14 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "summary": text("one sentence"),
             "sentences": names("the facts, as sentences"),
             "next": text("what will happen next"),
+            "ladder": names("where it is on the ladder of recovery, as sentences"),
+            "decisions": list_of("what was decided when it failed, the newest first", DECISION),
             "facts": map_of("the facts, for programs"),
             "changes": list_of("its last changes, the newest first", CHANGE),
         },
+    ),
+    "opmas.alert-list/v1": record(
+        "The alerts that are up.", {"alerts": list_of("what matters most first", ALERT)}
     ),
     "opmas.package-list/v1": record("Packages.", {"packages": list_of("by name", PACKAGE)}),
     "opmas.package/v1": PACKAGE,

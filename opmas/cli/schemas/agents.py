@@ -8,6 +8,7 @@ from opmas.cli.schemas.changes import CHANGE
 from opmas.cli.schemas.limits import CUT, DETAIL, ORIGINS, USAGE
 from opmas.cli.schemas.terms import (
     ERROR,
+    amount,
     flag,
     list_of,
     map_of,
@@ -113,6 +114,17 @@ AGENT: Final = record(
         "managed_by": text("who owns its declaration: `manager`"),
     },
     optional=(*NEWER, "usage_detail", "metrics"),
+)
+DECISION: Final = record(
+    "one decision of the ladder of recovery",
+    {
+        "at": moment("when"),
+        "rung": text("the rung: docs/reference/recovery.md"),
+        "reason": text("the reason that it gave the agent: docs/reference/reasons.md"),
+        "delay": or_null(amount("seconds until the next try; null when there is none")),
+        "facts": names("what it rests on, as sentences"),
+        "inputs": map_of("what it rests on, for programs"),
+    },
 )
 PLANNED_NEED: Final = record("one need", {**NEED, "granted": flag("whether it is granted")})
 PLAN: Final = record(

@@ -29,6 +29,20 @@ EVENT: Final = record(
         "data": map_of("what it tells; depends on the type"),
     },
 )
+ALERT: Final = record(
+    "One alert.",
+    {
+        "alert": one_of(
+            "what it is about",
+            *("quarantined", "failed", "unhealthy", "undone", "near-memory-limit"),
+            "restart-budget",
+        ),
+        "severity": one_of("how much it matters", "info", "warning", "critical"),
+        "subject": text("what it is about, such as `agent/web` or `host`"),
+        "message": text("for people"),
+        "since": moment("since when it is up"),
+    },
+)
 HOST: Final = record(
     "The manager and what it sees of the host.",
     {
@@ -56,6 +70,7 @@ HOST: Final = record(
                 "health": map_of("health -> how many", {"type": "integer"}),
             },
         ),
+        "alerts": map_of("severity -> how many alerts are up", {"type": "integer"}),
         "packages": number("how many packages"),
         "events": record(
             "the event log",
