@@ -150,7 +150,7 @@ def _settings(cls: type[Any], file: str) -> str:
 
 def _default(value: object) -> str:
     if isinstance(value, tuple):
-        return ":".join(value) or "(none)"
+        return ":".join(str(each) for each in value) or "(none)"
     if isinstance(value, float):
         return f"{value:g}"
     if value is None:

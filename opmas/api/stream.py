@@ -3,7 +3,8 @@
 The client's position moves only with what was yielded. Every keep-alive carries the position
 too, so a client that reconnects with `Last-Event-ID` goes on where it was, also when nothing
 that it asked for happened in between. When the events after the position exist no more, one
-event `gap` says so, and the stream goes on with the oldest that there is.
+event `gap` says so, and the stream goes on with the oldest that there is. When some between those
+that it yields are gone, an event `dropped` says which and why.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opmas.errors import BackendError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable
 
     from opmas.api.feed import Event, Feed
     from opmas.api.manager import Manager
@@ -47,6 +48,7 @@ class Start:
 
     position: int
     gap: tuple[int, int, int] | None = None
+    dropped: tuple[dict[str, Any], ...] = ()  # what is known of why
 
 
 def start_at(manager: Manager, asked: int | None) -> Start:
@@ -58,7 +60,10 @@ def start_at(manager: Manager, asked: int | None) -> Start:
     oldest = max(first - 1, 0) if first else last
     if asked > last:  # the position is of a log that was lost
         return Start(oldest, (asked, first, last))
-    return Start(asked) if asked >= oldest else Start(oldest, (asked, first, last))
+    if asked >= oldest:
+        return Start(asked)
+    page = manager.call("event.list", after=asked, limit=1)
+    return Start(oldest, (asked, first, last), tuple(page.get("dropped", ())))
 
 
 class Stream:
@@ -77,9 +82,11 @@ class Stream:
         self._wanted = wanted
         self._is_wanted = is_wanted
         self._keep_alive = keep_alive
+        self._told: set[tuple[str, int]] = set()  # of what is gone
 
     def run(self, start: Start) -> Generator[bytes]:
         """Yield the stream from its start."""
+        self._told = {(each["reason"], each["last"]) for each in start.dropped}
         yield f"retry: {RETRY_MS}\n".encode() + _opening(start)
         position, logs, written_at = start.position, self._feed.logs, time.monotonic()
         with self._feed.following():
@@ -97,7 +104,7 @@ class Stream:
     def _next(self, position: int) -> tuple[int, bytes]:
         """Return the events after the position as text, when there are any within a tick."""
         self._feed.wait(position, TICK)
-        events = self._feed.after(position)
+        events, missing = self._feed.after(position), b""
         last = events[-1]["sequence"] if events else position
         if events is None:
             try:
@@ -106,7 +113,18 @@ class Stream:
                 time.sleep(TICK)  # the manager is away: the client keeps its stream
                 return position, b""
             events, last = page["events"], page["last"]
-        return last, b"".join(_frame(event) for event in events if self._wanted.accepts(event))
+            missing = self._missing(page.get("dropped", ()))
+        frames = (_frame(event) for event in events if self._wanted.accepts(event))
+        return last, missing + b"".join(frames)
+
+    def _missing(self, dropped: Iterable[dict[str, Any]]) -> bytes:
+        """Return what is gone as events without an `id`, each told once."""
+        text = b""
+        for each in dropped:
+            if (each["reason"], each["last"]) not in self._told:
+                self._told.add((each["reason"], each["last"]))
+                text += f"event: dropped\ndata: {json.dumps(each)}\n\n".encode()
+        return text
 
     def _begin_anew(self, logs: int, position: int) -> tuple[int, int, bytes]:
         now = self._feed.logs
@@ -123,8 +141,10 @@ def _opening(start: Start) -> bytes:
     if start.gap is None:
         return text
     asked, first, last = start.gap
-    gap = json.dumps({"after": asked, "first": first, "last": last})
-    return text + f"event: gap\ndata: {gap}\n\n".encode()
+    gap: dict[str, Any] = {"after": asked, "first": first, "last": last}
+    if start.dropped:
+        gap["dropped"] = start.dropped
+    return text + f"event: gap\ndata: {json.dumps(gap)}\n\n".encode()
 
 
 def _position(position: int) -> bytes:

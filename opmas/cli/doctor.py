@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opmas.cli.checks import files, manager, systemd
+from opmas.cli.checks import backups, files, manager, systemd
 from opmas.cli.checks.model import FAILED, OK, WARNING, Check, Host, run_program
 from opmas.cli.exits import Exit
 from opmas.cli.text import plural, visible
@@ -71,6 +71,7 @@ def check_all(host: Host) -> Iterator[Check]:
     yield from files.check_directories(host)
     yield files.check_disk(host)
     yield files.check_database(host)
+    yield backups.check_backups(host)
     yield manager.check_clock(host)
     yield systemd.check_journal(host)
     yield files.check_python(host)

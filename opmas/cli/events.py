@@ -27,12 +27,22 @@ NEWEST: Final = 50
 LONG_POLL: Final = 30.0  # seconds
 RETRY: Final = (0.1, 0.2, 0.5, 1.0)  # seconds between tries to reach the manager; the last goes on
 
+WHY: Final = {
+    "age": "they were older than events.max_age",
+    "count": "the log keeps events.max_count",
+    "size": "the log was larger than events.max_bytes",
+    "agent-quota": "agents' own events were more than their share, events.agents_share",
+    "disk-full": "the disk was full",
+    "restored": "the database was lost, and restored from before or made anew",
+}
 STYLES: Final = {
     "opmas.agent.exited": "warn",
     "opmas.agent.refused": "bad",
     "opmas.package.refused": "bad",
     "opmas.manager.problem": "bad",
     "opmas.manager.recovered": "good",
+    "opmas.log.pruned": "warn",
+    "opmas.log.restored": "bad",
     "running": "good",
     "healthy": "good",
     "degraded": "warn",
@@ -59,9 +69,11 @@ def show_events(session: Session) -> Exit:
         raise UsageError(f"cannot show events after {args.after}: choose 0 or more")
     filters = {"agent": args.agent, "type": args.type}
     filters = {name: value for name, value in filters.items() if value}
-    events, last = _past(session, filters)
+    events, last, gone = _past(session, filters)
+    for each in gone:
+        session.note(missing(each))
     if not args.follow:
-        document = {"events": events, "last": last}
+        document = {"events": events, "last": last, **({"dropped": gone} if gone else {})}
         session.show("opmas.event-list/v1", document, render_events)
         return Exit.OK
     for event in events:
@@ -72,23 +84,37 @@ def show_events(session: Session) -> Exit:
     return Exit.OK
 
 
-def _past(session: Session, filters: dict[str, str]) -> tuple[list[dict[str, Any]], int]:
+def missing(dropped: dict[str, Any]) -> str:
+    """Return in words which events are gone, and why."""
+    first, last = dropped["first"], dropped["last"]
+    some = "some of the events" if dropped["reason"] == "agent-quota" else "the events"
+    return f"{some} {first} to {last} are gone: {WHY.get(dropped['reason'], dropped['reason'])}"
+
+
+Past = tuple[list[dict[str, Any]], int, list[dict[str, Any]]]
+
+
+def _past(session: Session, filters: dict[str, str]) -> Past:
+    """Return the events, where to go on, and what is gone of those after a number."""
     args, manager = session.args, session.manager
     if args.since is None and args.after is None:
         count = NEWEST if args.lines is None else args.lines
         found = manager.call("event.list", limit=max(count, 1), **filters)
-        return found["events"][-count:] if count else [], int(found["last"])
+        return found["events"][-count:] if count else [], int(found["last"]), []
     start: dict[str, Any] = dict(filters)
     if args.since is not None:
         start["since"] = wire(parse_since(args.since, datetime.now(UTC)))
     kept: deque[dict[str, Any]] = deque(maxlen=args.lines)
     last = args.after
+    gone: dict[tuple[str, int], dict[str, Any]] = {}  # each is named by every page that it is in
     while True:
         after = {} if last is None else {"after": last}
         found = manager.call("event.list", limit=PAGE, **after, **start)
         kept.extend(found["events"])
+        for each in found.get("dropped", ()):
+            gone.setdefault((each["reason"], each["last"]), each)
         if not found["events"] or found["last"] == last:
-            return list(kept), int(found["last"])
+            return list(kept), int(found["last"]), list(gone.values())
         last = int(found["last"])
 
 
@@ -109,6 +135,7 @@ def follow(
 ) -> Iterator[dict[str, Any]]:
     """Yield every event after number `last` that fits, for ever; `note` is told of breaks."""
     tries = 0
+    told: set[tuple[str, int]] = set()  # what is gone
     while True:
         try:
             if tries:
@@ -123,6 +150,10 @@ def follow(
             time.sleep(RETRY[min(tries, len(RETRY) - 1)])
             tries += 1
             continue
+        for each in found.get("dropped", ()):
+            if (each["reason"], each["last"]) not in told:
+                told.add((each["reason"], each["last"]))
+                note(missing(each))
         yield from found["events"]
         last = int(found["last"])
 

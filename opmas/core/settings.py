@@ -73,7 +73,7 @@ class EventsSection:
     """How long the event log is."""
 
     max_count: int = field(default=100_000, metadata=read_by(fields.integer(100, 100_000_000)))
-    max_age: float = field(default=7_776_000.0, metadata=read_by(fields.number(3600, 1e10)))
+    max_age: int = field(default=7_776_000, metadata=read_by(fields.integer(3600, 10**10)))
     max_bytes: int = field(
         default=256 * 1024**2, metadata=read_by(fields.integer(1024**2, 1024**4))
     )

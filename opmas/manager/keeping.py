@@ -74,6 +74,7 @@ class Keeper:
                 self._say_restored(opened, saved.newer, saved.gone, at_start=True)
         elif opened.look.unsaved:
             self._problems.report("backup-failed", opened.look.unsaved)
+        self._wants_backup = self._wants_backup or self._is_due()
 
     async def look(self) -> None:
         """Make the short round: whether the database is there, and the disk has room."""
@@ -94,9 +95,15 @@ class Keeper:
         if self._databases.full_at is None:
             self._databases.reserve.make()
         await self._prune()
-        interval = self._settings.database.backup_interval
-        if self._wants_backup or self._databases.backups.is_due(self._clock.utc(), interval):
+        if self._wants_backup or self._is_due():
             self._begin_backup()
+        else:  # what is in use is sound and backed up, and it was said for a while
+            self._problems.clear("database-damaged")
+            self._problems.clear("database-restored")
+
+    def _is_due(self) -> bool:
+        interval = self._settings.database.backup_interval
+        return self._databases.backups.is_due(self._clock.utc(), interval)
 
     async def close(self) -> None:
         """End what is under way."""
@@ -219,8 +226,7 @@ class Keeper:
         took = asyncio.get_running_loop().time() - began
         logger.info("%s made in %.2f s", path, took)
         self._failures, self._wants_backup = 0, False
-        for code in ("backup-failed", "database-damaged", "database-restored"):
-            self._problems.clear(code)
+        self._problems.clear("backup-failed")
 
 
 def _told(opened: Opened) -> str:

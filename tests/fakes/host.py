@@ -37,6 +37,7 @@ class FakeHost(LimitMethods):
         self.changed = threading.Condition()
         self.events: list[dict[str, Any]] = []
         self.sequence = 0
+        self.dropped: list[dict[str, Any]] = []  # what is gone: first, last, reason
         self.started_at = now()
 
     def append(self, event_type: str, subject: str = "host", **data: Any) -> int:
@@ -220,7 +221,15 @@ class FakeHost(LimitMethods):
                 return {"events": found[-limit:], "last": last}
             if len(found) > limit:
                 found, last = found[:limit], found[limit - 1]["sequence"]
-            return {"events": found, "last": last}
+            return {"events": found, "last": last, **self._missing(after, last)}
+
+    def _missing(self, after: int | None, last: int) -> dict[str, Any]:
+        gone = [
+            {**each, "first": max(each["first"], after + 1)}
+            for each in self.dropped
+            if after is not None and each["last"] > after and each["first"] <= last
+        ]
+        return {"dropped": gone} if gone else {}
 
 
 def answer(host: FakeHost, method: str, params: dict[str, Any]) -> dict[str, Any]:

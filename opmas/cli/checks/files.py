@@ -129,7 +129,7 @@ def check_database(host: Host) -> Check:
 
 
 def _mend_database(absolute: str) -> str:
-    return f"systemctl stop opmas-manager; restore {absolute} from a backup, or move it away"
+    return f"systemctl restart opmas-manager: it restores {absolute} from its newest good backup"
 
 
 def check_python(host: Host) -> Check:

@@ -130,7 +130,22 @@ SCHEMAS: Final[dict[str, Schema]] = {
         {
             "events": list_of("the oldest first", EVENT),
             "last": number("where to go on: `opmas events --after N`"),
+            "dropped": list_of(
+                "with --after, when there are any: which events after it are gone",
+                record(
+                    "a range of numbers",
+                    {
+                        "first": number("the first that is gone"),
+                        "last": number("the last"),
+                        "reason": one_of(
+                            "why: docs/reference/events.md",
+                            *("age", "count", "size", "agent-quota", "disk-full", "restored"),
+                        ),
+                    },
+                ),
+            ),
         },
+        optional=("dropped",),
     ),
     "opmas.token-created/v1": record(
         "A new token.", {**TOKEN, "token": text("the token itself, shown this once")}

@@ -68,6 +68,20 @@ def test_all_events_after_a_number_come_whatever_a_page_holds(opmas, manager):
     assert sequences(opmas("events", "--json", "--since", "1h", "-n", "2").stdout) == [2499, 2500]
 
 
+def test_what_is_gone_is_said_beside_the_events(opmas, manager):
+    for _ in range(9):
+        manager.host.emit("opmas.agent.health", "agent/web")
+    manager.host.events = manager.host.events[-2:]
+    manager.host.dropped = [{"first": 1, "last": 7, "reason": "disk-full"}]
+
+    shown = opmas("events", "--after", "3")
+    document = json.loads(opmas("events", "--after", "3", "--json").stdout)
+
+    assert "the events 4 to 7 are gone: the disk was full" in shown.stderr
+    jsonschema.validate(document, SCHEMAS["opmas.event-list/v1"])
+    assert document["dropped"] == [{"first": 4, "last": 7, "reason": "disk-full"}]
+
+
 def test_filters_reach_the_manager(opmas, manager, web):
     manager.host.emit("opmas.agent.health", "agent/db", message="slow")
 

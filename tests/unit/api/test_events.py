@@ -1,5 +1,6 @@
 """`/v1/events`: pages and streams."""
 
+import json
 import threading
 import time
 
@@ -164,6 +165,20 @@ def test_a_position_beyond_the_log_is_told_as_a_gap(open_stream, manager):
     said = read_until(open_stream(**{"Last-Event-ID": "900"}), "id: 1\n")
 
     assert 'event: gap\ndata: {"after": 900, "first": 1, "last": 1}' in said
+
+
+def test_a_gap_and_a_page_say_why_events_are_gone(open_stream, client, manager):
+    for _ in range(5):
+        manager.host.emit("opmas.agent.health", "agent/web")
+    del manager.host.events[:3]
+    manager.host.dropped = [{"first": 1, "last": 3, "reason": "count"}]
+
+    said = read_until(open_stream("/v1/events?after=1"), "gap")
+    page = client.get("/v1/events?after=1")
+
+    gone = [{"first": 2, "last": 3, "reason": "count"}]
+    assert f'"last": 5, "dropped": {json.dumps(gone)}' in said
+    assert page.json["dropped"] == gone
 
 
 def test_a_position_before_the_log_is_told_as_a_gap(open_stream, manager):

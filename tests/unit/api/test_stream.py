@@ -93,6 +93,25 @@ def test_a_log_that_began_anew_is_told_as_a_gap(follow, manager):
     assert positions(said) == [1, 2]
 
 
+def test_what_is_gone_between_events_is_told_once_and_moves_no_position(follow, manager):
+    stream = follow(0)
+    emit(manager.host, 3)
+    manager.stop()
+    manager.host.sequence = 1000
+    manager.host.dropped = [{"first": 4, "last": 1000, "reason": "restored"}]
+    emit(manager.host, 2)
+    manager.start()
+
+    said = ""
+    while len(positions(said)) < 5:
+        said += next(stream).decode()
+
+    assert (
+        said.count('event: dropped\ndata: {"first": 4, "last": 1000, "reason": "restored"}') == 1
+    )
+    assert positions(said) == [1, 2, 3, 1001, 1002]
+
+
 def test_a_silent_stream_is_kept_alive_with_its_position(follow, manager):
     stream = follow(0, Filter(agent="db"), keep_alive=0.1)
     emit(manager.host, 7)

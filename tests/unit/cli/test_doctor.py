@@ -1,14 +1,16 @@
 import os
 import socket
 import sqlite3
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from opmas.cli.checks import files, manager, systemd
+from opmas.cli.checks import backups, files, manager, systemd
 from opmas.cli.checks.model import Check, Host, Output, run_program
 from opmas.cli.doctor import make_document, render_checks
 from opmas.core.settings import Settings
+from opmas.store.database import Database
 from tests.unit.cli.builders import view
 
 GONE = Output(127, "", "no such program")
@@ -344,3 +346,40 @@ def test_what_is_not_well_comes_with_how_to_mend_it():
         "",
         "2 checks: 0 failed, 1 warning",
     ]
+
+
+def backed_up(root, at: datetime):
+    """Return a backup of that time on the host."""
+    folder = root / "var/lib/opmas/backups"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{at:{backups.FORM}}"
+    Database(path).close()
+    return path
+
+
+@pytest.mark.parametrize(("hours", "status"), [(1, "ok"), (30, "ok"), (50, "warning")])
+def test_the_newest_backup_may_not_be_old(tmp_path, hours, status):
+    now = datetime.now(UTC)
+    backed_up(tmp_path, now - timedelta(days=9))
+    backed_up(tmp_path, now - timedelta(hours=hours))
+
+    check = backups.check_backups(host(tmp_path))
+
+    assert check.status == status
+    assert f"2 backups, the newest of {hours} hours ago is sound" in check.found
+
+
+def test_no_backup_is_a_warning(tmp_path):
+    assert backups.check_backups(host(tmp_path)).status == "warning"
+
+
+def test_a_damaged_backup_is_named(tmp_path):
+    path = backed_up(tmp_path, datetime.now(UTC))
+    content = bytearray(path.read_bytes())
+    content[8192:12288] = b"\xff" * 4096
+    path.write_bytes(content)
+
+    check = backups.check_backups(host(tmp_path))
+
+    assert check.status == "failed"
+    assert path.name in check.found

@@ -120,6 +120,18 @@ def test_following_starts_over_when_the_log_was_begun_anew():
     assert "the event log was begun anew: showing it from its start" in notes
 
 
+def test_following_says_once_what_is_gone():
+    gone = {"dropped": [{"first": 5, "last": 900, "reason": "agent-quota"}]}
+    manager = ScriptedManager({**page(5, last=5), **gone}, {**page(6, last=6), **gone})
+    notes: list[str] = []
+    events = follow(manager, 4, {}, notes.append)
+
+    seen = [next(events)["sequence"] for _ in range(2)]
+
+    assert seen == [5, 6]
+    assert [note.partition(":")[0] for note in notes] == ["some of the events 5 to 900 are gone"]
+
+
 def test_an_empty_page_moves_the_place_forward():
     manager = ScriptedManager(page(last=10), page(11, last=11))
     events = follow(manager, 4, {"agent": "web"}, print)
