@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from opmas.cli.exits import Exit
-from opmas.cli.moments import age, local
+from opmas.cli.moments import age, local, span
 from opmas.cli.names import call_for_agent
 from opmas.cli.story import tell_changes
 from opmas.cli.text import (
@@ -158,7 +158,9 @@ def _state_fields(agent: dict[str, Any], palette: Palette) -> list[tuple[str, st
         ("wanted", visible(f"{agent['desired']}{held}")),
         ("status", visible(agent["status_text"] or "")),
         ("health", visible(agent["health_message"] or "")),
+        ("ready", _readiness(agent)),
         ("checks", _checks(agent["checks"], palette)),
+        ("rests on", _facts(agent.get("health_facts") or [], palette)),
         ("restarts", str(agent["restarts"])),
         ("last exit", _last_exit(agent["last_exit"])),
         ("needs restart", restart),
@@ -186,6 +188,24 @@ def _checks(checks: Iterable[dict[str, Any]], palette: Palette) -> str:
         style = HEALTH_STYLES.get(check["status"], "")
         painted = palette.paint(check["status"], style)
         lines.append(f"{visible(check['name'])} {painted} {visible(check['message'] or '')}")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _readiness(agent: dict[str, Any]) -> str:
+    if "ready" not in agent:  # a manager from before an upgrade does not tell
+        return ""
+    return ", ".join(word if agent[word] else f"not {word}" for word in ("ready", "alive"))
+
+
+def _facts(facts: Iterable[dict[str, Any]], palette: Palette) -> str:
+    """Return a line for each fact of the health, with its age; its checks stand elsewhere."""
+    lines = []
+    for fact in facts:
+        if fact["name"].startswith("report/"):
+            continue
+        painted = palette.paint(fact["status"], HEALTH_STYLES.get(fact["status"], ""))
+        old = "" if fact["age"] is None else f" ({span(fact['age'])} ago)"
+        lines.append(f"{visible(fact['name'])} {painted} {visible(fact['message'] + old)}")
     return "\n".join(line.rstrip() for line in lines)
 
 

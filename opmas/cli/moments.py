@@ -61,7 +61,12 @@ def age(text: object, now: datetime) -> str:
     moment = parse_wire(text)
     if moment is None:
         return "-"
-    left = max(int((now - moment).total_seconds()), 0)
+    return span((now - moment).total_seconds())
+
+
+def span(seconds: float) -> str:
+    """Return a length of time as `age` does."""
+    left = max(int(seconds), 0)
     parts = []
     for unit, length in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
         count, left = divmod(left, length)

@@ -84,6 +84,16 @@ class AgentLinks:
         """Return what the agent last said."""
         return self._heard.setdefault(name, Heard())
 
+    def progress(self, name: str) -> int | None:
+        """Return how many pieces of work the agent has done in this run, as far as it tells."""
+        advance = self.heard(name).advance
+        return None if advance is None or name not in self._links else advance.steps
+
+    def quiet(self, name: str) -> float:
+        """Return for how many seconds a connected agent has not said how it does."""
+        at = self.heard(name).reported_at
+        return 0.0 if at is None else asyncio.get_running_loop().time() - at
+
     def connected(self, name: str) -> bool:
         """Return whether the agent is connected now."""
         return name in self._links
@@ -122,6 +132,8 @@ class AgentLinks:
             return False
         older = self._links.get(name)
         self._links[name] = link
+        heard = self.heard(name)
+        heard.reported = heard.reported_at = heard.advance = None  # it may be another process
         if older is None:
             self._writer.post(name, Linked(connected=True))
         else:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from opmas.packages.collection import Packages
 
 PERIOD: Final = 1.0  # seconds
+QUIET: Final = 45.0  # seconds; agents say every 30 how far their work is
+STALLED: Final = "stalled"  # the SDK's code of work that stands still
 AGENT_STATES: Final = Path("/var/lib/opmas-agents")  # StateDirectory= of the agents' template
 
 
@@ -88,7 +90,11 @@ class Lookout:
         """Read what the agents of a change use before anything is done to them."""
         change = self._writer.roster.changes[id_]
         seen = {
-            name: replace(sighting, exits_lately=self.exits_lately(name))
+            name: replace(
+                sighting,
+                exits_lately=self.exits_lately(name),
+                progress=self._links.progress(name),
+            )
             for name, sighting in self._sightings(change).items()
         }
         self._writer.post_step(lambda roster, _now: (watching.measured(roster, id_, seen), ()))
@@ -121,6 +127,17 @@ class Lookout:
             if name in agents
         }
 
+    def _progress(self, agent: Agent) -> int | None:
+        """Return how far its work is; None while it says that nothing stands still: an agent
+        whose rounds are seldom, or which waits for events, makes no progress and is well.
+        """
+        report = agent.reported
+        checks = () if report is None else report.checks
+        stands = any(c.code == STALLED for c in checks)
+        if stands or self._links.quiet(agent.name) >= QUIET:
+            return self._links.progress(agent.name)
+        return None
+
     def _figures(self, agent: Agent) -> Figures:
         memory = self._cgroups.memory(agent.name)
         package = self._packages.of(agent.spec)
@@ -134,6 +151,7 @@ class Lookout:
             oom_kills=memory.oom_kills,
             throttled=memory.throttled,
             errors=self._links.heard(agent.name).errors,
+            progress=self._progress(agent),
         )
 
     def _around(self, change: Change, scene: _Scene, name: str) -> Surroundings:

@@ -22,6 +22,7 @@ from opmas.manager.control import LINE_LIMIT, Control
 from opmas.manager.database import Databases
 from opmas.manager.eventlog import EventLog
 from opmas.manager.files import AgentFiles
+from opmas.manager.healthviews import HealthViews
 from opmas.manager.host import HostStatus
 from opmas.manager.jobs import copies
 from opmas.manager.keeping import Keeper
@@ -172,7 +173,10 @@ class Manager:
         )
         self.watch.told = self.metering.kills.judged
         packages = self.shelf.packages
-        return Views(self.writer, packages, self.links, self._files, self._clock, self.metering)
+        return Views(
+            self.writer, packages, self.links, self._files, self._clock,
+            metering=self.metering, health=HealthViews(self.links, self.probes, self._clock),
+        )  # fmt: skip
 
     def _methods(self, views: Views) -> dict[str, Method]:
         return {**self.changing.methods(views), **self.metering.methods(self.changing)}
@@ -298,6 +302,7 @@ class Manager:
     def _progressed(self) -> None:
         self._notifier.watchdog()
         self.probes.follow()
+        self.links.listen()
         self.changing.lookout.follow()
         if self._looked.is_set() and not self._marked:
             self._remember_boot()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from opmas.core.unit import UnitState
     from opmas.core.usage import Sample
     from opmas.manager.files import AgentFiles
+    from opmas.manager.healthviews import HealthViews
     from opmas.manager.link import AgentLinks
     from opmas.manager.metering import Metering
     from opmas.manager.writer import Writer
@@ -43,14 +44,16 @@ UNUSED: Final = dict.fromkeys(
 class Views:
     """Makes the documents from what the manager knows."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what is told comes from many
         self,
         writer: Writer,
         packages: Packages,
         links: AgentLinks,
         files: AgentFiles,
         clock: Clock,
+        *,
         metering: Metering,
+        health: HealthViews,
     ) -> None:
         self._writer = writer
         self._packages = packages
@@ -59,6 +62,7 @@ class Views:
         self._clock = clock
         self.discretion = Discretion(packages)
         self._metering = metering
+        self._health = health
         # What is the same for most agents, made once: a list has it for each.
         self._policies: dict[Policy, dict[str, Any]] = {}
         self._needs: dict[str, tuple[Package, list[str]]] = {}
@@ -91,13 +95,14 @@ class Views:
         }
 
     def agent_whole(self, agent: Agent) -> dict[str, Any]:
-        """Return the AgentView with what it uses now, and the metrics that it last sent."""
+        """Return the AgentView with what it uses now, what its health rests on, its metrics."""
         sample = self._metering.usages.fresh(agent)
         return {
             **self.agent(agent),
             "usage": _usage(sample),
             "usage_detail": _detail(sample),
             "metrics": self._links.heard(agent.name).metrics,
+            "health_facts": self._health.facts(agent),
         }
 
     async def agent_shown(self, agent: Agent) -> dict[str, Any]:
@@ -195,6 +200,7 @@ class Views:
             "health": str(report.status),
             "health_message": report.message,
             "checks": [asdict(check) for check in report.checks],
+            **self._health.brief(agent),
             "held_by": "systemctl" if agent.held else None,
             "main_pid": None if unit is None else unit.main_pid or None,
             "restarts": 0 if unit is None else unit.n_restarts,

@@ -296,6 +296,9 @@ class AgentMethods(PackageMethods):
             "message": f"it is {phase}",
             "since": now(),
             "health": "healthy" if runs else "unknown",
+            "ready": runs,
+            "alive": runs,
+            "health_facts": [_unit_fact(phase, healthy=runs)],
             "main_pid": 4242 if runs else None,
         }
         self.emit(
@@ -313,6 +316,9 @@ class AgentMethods(PackageMethods):
             "health": "unknown",
             "health_message": "",
             "checks": [],
+            "ready": False,
+            "alive": False,
+            "health_facts": [_unit_fact("inactive", healthy=False)],
             "held_by": None,
             "needs_restart": False,
             "main_pid": None,
@@ -338,6 +344,19 @@ class AgentMethods(PackageMethods):
         return self.agents[name]
 
 
+def _unit_fact(state: str, *, healthy: bool) -> dict[str, Any]:
+    return {
+        "name": "unit",
+        "status": "healthy" if healthy else "unknown",
+        "code": state,
+        "message": state,
+        "source": "systemd",
+        "at": now(),
+        "age": 0.0,
+    }
+
+
+ONLY_SHOWN: Final = {"metrics", "usage_detail", "health_facts"}
 USAGE: Final = ("memory_bytes", "held_bytes", "tasks", "cpu_seconds", "open_files")
 DETAIL: Final = (
     "memory_peak_bytes", "memory_throttled", "oom_kills", "memory_pressure", "cpu_pressure",
@@ -348,7 +367,7 @@ DETAIL: Final = (
 
 def without_metrics(agent: dict[str, Any]) -> dict[str, Any]:
     """Return the AgentView as all methods but `agent.show` give it."""
-    return {key: value for key, value in agent.items() if key not in {"metrics", "usage_detail"}}
+    return {key: value for key, value in agent.items() if key not in ONLY_SHOWN}
 
 
 def _recovery(recovery: dict[str, Any] | None) -> dict[str, Any]:

@@ -63,7 +63,24 @@ HEALTH_CHECK: Final = record(
         "message": or_null(text("for people")),
     },
 )
-NEWER: Final = ("limits_origin", "limits_cut")  # not from a manager before an upgrade
+HEALTH_FACT: Final = record(
+    "one fact that its health rests on",
+    {
+        "name": text("what it is about: `unit`, `report`, `report/CHECK`, `probe`, …"),
+        "status": one_of("what it says of the health", *HEALTH_WORDS),
+        "code": text("for programs"),
+        "message": text("for people"),
+        "source": one_of("who says so", "agent", "probe", "systemd", "kernel", "opmas"),
+        "at": or_null(moment("when it was learned; null: it holds now")),
+        "age": or_null(amount("seconds since then")),
+    },
+)
+NEWER: Final = (
+    "limits_origin",
+    "limits_cut",
+    "ready",
+    "alive",
+)  # not from a manager before an upgrade
 AGENT: Final = record(
     "One agent.",
     {
@@ -84,6 +101,9 @@ AGENT: Final = record(
         "health": one_of("how well it does", *HEALTH_WORDS),
         "health_message": or_null(text("what it says of its health")),
         "checks": list_of("its health checks", HEALTH_CHECK),
+        "ready": flag("whether it came up and serves"),
+        "alive": flag("whether its process runs and does not fail a check of its life"),
+        "health_facts": list_of("what its health rests on (`agent show` only)", HEALTH_FACT),
         "held_by": or_null(text("who stopped it behind the manager's back: `systemctl`")),
         "needs_restart": flag("whether a change waits for a restart"),
         "main_pid": or_null(number("its main process")),
@@ -113,7 +133,7 @@ AGENT: Final = record(
         "updated_at": moment("when it was last changed"),
         "managed_by": text("who owns its declaration: `manager`"),
     },
-    optional=(*NEWER, "usage_detail", "metrics"),
+    optional=(*NEWER, "health_facts", "usage_detail", "metrics"),
 )
 DECISION: Final = record(
     "one decision of the ladder of recovery",

@@ -85,7 +85,9 @@ def lookout_of(
     agents: list[Agent], changes: list[Change], path: Path, packages: Packages | None = None
 ) -> Lookout:
     roster = Roster({a.name: a for a in agents}, changes={c.id: c for c in changes})
-    links: Any = SimpleNamespace(heard=lambda _: SimpleNamespace(errors=0, progress=None))
+    links: Any = SimpleNamespace(
+        heard=lambda _: SimpleNamespace(errors=0), progress=lambda _: 7, quiet=lambda _: 0.0
+    )
     writer: Any = Scribe(roster)
     return Lookout(path, writer, packages or Packages(), links, Clock(), Cgroups(path))
 
