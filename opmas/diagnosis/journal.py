@@ -26,7 +26,8 @@ OTHERS: Final = (
 )  # fmt: skip
 UNWELL: Final = 12  # agents that get a file of their own
 ENOUGH: Final = 0.5  # seconds for one of these
-WAIT: Final = 0.8  # seconds for the others to say who is not well
+WAIT: Final = 0.8  # seconds for systemd to say what is loaded
+SOON: Final = 0.2  # seconds more for the manager to say who is not well
 
 
 def gather(scene: Scene, out: Outcome) -> None:
@@ -48,11 +49,11 @@ def gather_kernel(scene: Scene, out: Outcome) -> None:
 def gather_agents(scene: Scene, out: Outcome) -> None:
     """Gather the agents' logs: of all together, then of those not well each apart."""
     units = out.board.get("units", WAIT)
-    unwell: list[str] = out.board.get("unwell", WAIT) or failed_agents(units)
     # before those of single agents: it is one of the first things to look at. A pattern of units
     # takes journalctl 5 s with 500 agents, their slice and systemd's own lines 0.2 s.
     match = [f"_SYSTEMD_SLICE={name}" for name in _slices(units)]
     _add(scene, out, "journal/agents.log", [*match, "+", "_PID=1"], 4000, _is_of_agents)
+    unwell: list[str] = out.board.get("unwell", SOON) or failed_agents(units)
     names = list(dict.fromkeys([*scene.names, *unwell]))
     for name in names[: max(UNWELL, len(scene.names))]:
         if out.left < ENOUGH:

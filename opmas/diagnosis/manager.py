@@ -28,6 +28,7 @@ def gather(scene: Scene, out: Outcome) -> None:
         except OpmasError as error:
             out.problem(f"the manager: {error.message}")
             out.board.put("views", None)
+            out.board.put("unwell", [])
             return
         out.board.put("views", views)
         unwell = [view["name"] for view in views if not is_well(view)]

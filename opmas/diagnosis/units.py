@@ -20,7 +20,7 @@ AGENT: Final = "opmas-agent@"
 SHOWN: Final = 100  # agents in full: systemctl takes up to 10 ms for each, and systemd as much
 BATCH: Final = 20
 ENOUGH: Final = 0.4  # seconds for a batch
-WAIT: Final = 0.5  # seconds for the manager to say who is not well
+WAIT: Final = 0.2  # seconds for the manager to say who is not well
 # What is read again and again, of 250; a service's whole list is 9 KiB.
 PROPERTIES: Final = (
     "Id,Description,LoadState,ActiveState,SubState,Result,UnitFileState,NeedDaemonReload,DropInPaths,"
