@@ -39,11 +39,11 @@ class Mark:
 
 
 MARKS: Final[Mapping[str, Mark]] = {
-    NEAR_MEMORY: Mark(90, 80, "it holds {:.0f} % of its memory_max"),
+    NEAR_MEMORY: Mark(90, 80, "it needs {:.0f} % of its memory_max"),
     # PSI: the share of time in which some of its processes waited for memory.
     MEMORY_PRESSURE: Mark(20, 10, "it waited for memory in {:.0f} % of the time"),
-    # What it holds, of its memory_high: pages that can be dropped make no sign of it.
-    THROTTLED: Mark(90, 80, "it is slowed down: it holds {:.0f} % of its memory_high"),
+    # What it needs, of its memory_high: pages that can be dropped make no sign of it.
+    THROTTLED: Mark(90, 80, "it is slowed down: it needs {:.0f} % of its memory_high"),
     NEAR_TASKS: Mark(90, 80, "it has {:.0f} % of its tasks_max"),
     CPU_THROTTLED: Mark(50, 25, "its cpu_quota was used up in {:.0f} % of the time"),
     NEAR_DESCRIPTORS: Mark(90, 80, "a process of it has {:.0f} % of its open files"),
@@ -92,11 +92,11 @@ def _figures(
     yield from _share(NEAR_TASKS, sample.tasks, limits.tasks_max)
     if detail is None:
         return
-    yield from _share(NEAR_MEMORY, detail.held_bytes, limits.memory_max)
+    yield from _share(NEAR_MEMORY, sample.needed_bytes, limits.memory_max)
     if quiet >= CALM:
         yield THROTTLED, 0.0
     else:
-        yield from _share(THROTTLED, detail.held_bytes, limits.memory_high)
+        yield from _share(THROTTLED, sample.needed_bytes, limits.memory_high)
     if detail.memory_pressure is not None:
         yield MEMORY_PRESSURE, detail.memory_pressure
     yield CPU_THROTTLED, _throttled_share(before.seen, detail)

@@ -20,7 +20,8 @@ class Detail:
     """What is read less often; None where the kernel does not say, counts are of this run."""
 
     at: float
-    held_bytes: int | None = None  # memory without what the kernel can drop
+    held_bytes: int | None = None  # its own memory, swapped out or not
+    needed_bytes: int | None = None  # all that counts for its limit and cannot be dropped
     peak_bytes: int | None = None
     oom_kills: int = 0
     throttled: int = 0  # times that it was slowed down at its high mark, or hit its limit (v1)
@@ -50,3 +51,11 @@ class Sample:
     def held_bytes(self) -> int | None:
         """Memory that is the agent's own, as of the last detail."""
         return None if self.detail is None else self.detail.held_bytes
+
+    @property
+    def needed_bytes(self) -> int | None:
+        """What its limit must not be below, as of the last detail: the kernel's for it, too."""
+        if self.detail is None:
+            return None
+        known = [n for n in (self.detail.held_bytes, self.detail.needed_bytes) if n is not None]
+        return max(known, default=None)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MOST_OPEN: Final = 4096  # of the manager's LimitNOFILE=16384, where each agent has a connection
 READ_MAX: Final = 8192  # bytes; io.stat has a line for each disk
 MISSING: Final = -1
+DROPPED: Final = ("inactive_file", "active_file", "slab_reclaimable")
+DROPPED_V1: Final = ("total_inactive_file", "total_active_file")
 
 # Each file by the figure that it has, below a control group; %s is the group.
 V2: Final = {
@@ -129,6 +131,7 @@ class Meter:
         return Detail(
             self._clock(),
             held_bytes=self._held(agent, stat),
+            needed_bytes=self._needed(agent, stat),
             peak_bytes=self._number(agent, "peak"),
             oom_kills=events.get("oom_kill", 0),
             throttled=throttled or 0,
@@ -151,6 +154,14 @@ class Meter:
         swapped = self._number(agent, "swap") if self.unified else stat.get("total_swap")
         return sum(stat.get(name, 0) for name in names) + (swapped or 0)
 
+    def _needed(self, agent: str, stat: Mapping[str, int]) -> int | None:
+        """Return what counts for the limit, without what the kernel drops when it is short."""
+        used = self._number(agent, "memory")
+        if used is None or not stat:
+            return None
+        names = DROPPED if self.unified else DROPPED_V1
+        return max(0, used - sum(stat.get(name, 0) for name in names))
+
     def _pressure(self, agent: str, figure: str) -> float | None:
         words = self._read(agent, figure).split(None, 2)  # some avg10=0.00 avg60=…
         if len(words) < 2 or words[0] != b"some":  # noqa: PLR2004 -- the first two words
@@ -161,8 +172,9 @@ class Meter:
 
     def _io_v2(self, agent: str) -> dict[str, int]:
         """Return the sums over all disks: `8:0 rbytes=1 wbytes=2 rios=3 wios=4 …`."""
-        sums: dict[str, int] = {}
-        for word in self._read(agent, "io").split():
+        text = self._read(agent, "io")
+        sums = self._no_io(agent, "io")
+        for word in text.split():
             name, found, number = word.decode("ascii", "replace").partition("=")
             if found and number.isdigit():
                 sums[name] = sums.get(name, 0) + int(number)
@@ -170,7 +182,8 @@ class Meter:
 
     def _io_v1(self, agent: str) -> dict[str, int]:
         """Return the same from lines like `8:0 Read 4096`."""
-        sums: dict[str, int] = {}
+        self._read(agent, "io_bytes")
+        sums = self._no_io(agent, "io_bytes")
         for figure, names in (
             ("io_bytes", {b"Read": "rbytes", b"Write": "wbytes"}),
             ("io_count", {b"Read": "rios", b"Write": "wios"}),
@@ -181,6 +194,11 @@ class Meter:
                     name = names[words[1]]
                     sums[name] = sums.get(name, 0) + int(words[2])
         return sums
+
+    def _no_io(self, agent: str, figure: str) -> dict[str, int]:
+        """Return what is counted for an agent that used no disk yet, where that is counted."""
+        known = self._open.get(agent, {}).get(figure, MISSING) != MISSING
+        return dict.fromkeys(("rbytes", "wbytes", "rios", "wios"), 0) if known else {}
 
     def _number(self, agent: str, figure: str) -> int | None:
         text = self._read(agent, figure)

@@ -97,7 +97,7 @@ class Learner:
         window = self._windows.get(name)
         if window is None:
             window = self._windows[name] = _Window(sample.at)
-        seen = Peak(sample.held_bytes, sample.tasks, _cpu(before, sample))
+        seen = Peak(sample.needed_bytes, sample.tasks, _cpu(before, sample))
         window.peak = learning.higher(window.peak, seen)
         if sample.at - window.begun >= WINDOW:
             self._close(name, window.peak)

@@ -85,7 +85,7 @@ class LimitMethods:
             "limits_origin": self._learner.origins(agent.spec),
             "limits_cut": dict(resolved.wanted),
             "used": {
-                "memory_bytes": None if sample is None else sample.held_bytes,
+                "memory_bytes": None if sample is None else sample.needed_bytes,
                 "tasks": None if sample is None else sample.tasks,
             },
             "learned": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,8 @@ class Metering:
     ) -> None:
         self._settings = settings
         self._writer = writer
-        self.kills = OomKills()
+        meter = Meter()
+        self.kills = OomKills(needed=not meter.unified)
         self.limits = LimitsOf(packages, files.host_limits)
         self.learner = Learner(settings, writer, databases, self.limits, clock.monotonic)
         self.learner.load()
@@ -53,15 +55,16 @@ class Metering:
             links,
             self.limits,
             units,
-            meter=Meter(),
-            kills=self.kills,
+            meter=meter,
             learner=self.learner,
             clock=clock.monotonic,
         )
 
     async def run(self) -> None:
         """Read until cancelled."""
-        await self.usages.run()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.usages.run(), name="usage")
+            group.create_task(self.kills.run(), name="kills for memory")
 
     def close(self) -> None:
         """Save what is not saved."""

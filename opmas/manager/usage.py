@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from opmas.manager.learner import Learner
     from opmas.manager.limits import LimitsOf
     from opmas.manager.link import AgentLinks
-    from opmas.manager.oom import OomKills
     from opmas.manager.writer import Writer
     from opmas.ports import Units
 
@@ -60,7 +59,6 @@ class Usages:
         units: Units,
         *,
         meter: Meter,
-        kills: OomKills,
         learner: Learner,
         clock: Callable[[], float],
     ) -> None:
@@ -72,7 +70,6 @@ class Usages:
         self._meter = meter
         self._learner = learner
         self._clock = clock
-        self.kills = kills
         self._known: dict[str, _Known] = {}
         self._queue: list[str] = []
         self._slice = 1
@@ -91,7 +88,6 @@ class Usages:
 
     def tick(self) -> None:
         """Read the agents whose turn it is."""
-        self.kills.look()
         if not self._queue and self._clock() >= self._next_round:
             self._begin_round()
         for name in self._queue[: self._slice]:

@@ -113,4 +113,4 @@ def test_the_message_has_the_figure_and_stays_the_same():
     pressing = after(seen(0, held_bytes=900), seen(1, held_bytes=960))
 
     (sign,) = pressing.told()
-    assert sign.message == "it holds 90 % of its memory_max"
+    assert sign.message == "it needs 90 % of its memory_max"

@@ -18,7 +18,8 @@ V2 = {
     f"{GROUP}/cpu.stat": "usage_usec 1500000\nuser_usec 1\nnr_periods 10\nnr_throttled 4\n",
     f"{GROUP}/memory.current": "8192\n",
     f"{GROUP}/pids.current": "3\n",
-    f"{GROUP}/memory.stat": "anon 4096\nfile 100000\nshmem 1024\n",
+    f"{GROUP}/memory.stat": "anon 4096\nfile 100000\nshmem 1024\ninactive_file 1000\n"
+    "active_file 100\nslab_reclaimable 10\n",
     f"{GROUP}/memory.swap.current": "512\n",
     f"{GROUP}/memory.peak": "9000\n",
     f"{GROUP}/memory.events": "low 0\nhigh 7\nmax 1\noom 1\noom_kill 2\n",
@@ -33,7 +34,8 @@ V1 = {
     f"cpu/{GROUP}/cpu.stat": "nr_periods 10\nnr_throttled 4\nthrottled_time 9\n",
     f"memory/{GROUP}/memory.usage_in_bytes": "8192\n",
     f"pids/{GROUP}/pids.current": "3\n",
-    f"memory/{GROUP}/memory.stat": "rss 1\ntotal_rss 4096\ntotal_shmem 1024\ntotal_swap 512\n",
+    f"memory/{GROUP}/memory.stat": "rss 1\ntotal_rss 4096\ntotal_shmem 1024\ntotal_swap 512\n"
+    "total_inactive_file 1010\ntotal_active_file 100\n",
     f"memory/{GROUP}/memory.max_usage_in_bytes": "9000\n",
     f"memory/{GROUP}/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
     f"memory/{GROUP}/memory.failcnt": "7\n",
@@ -75,6 +77,7 @@ def test_both_kinds_of_control_groups_tell_the_same(tmp_path, version):
     found = sample.detail
     assert found is not None
     assert (found.held_bytes, found.peak_bytes) == (4096 + 1024 + 512, 9000)
+    assert found.needed_bytes == 8192 - 1110
     assert (found.oom_kills, found.throttled, found.cpu_periods, found.cpu_throttled) == (
         2, 7, 10, 4,
     )  # fmt: skip
@@ -190,4 +193,21 @@ def test_this_process_counts_its_descriptors_exactly_where_the_kernel_does(tmp_p
     assert detail.descriptors is not None
     assert detail.descriptors.count >= 3
     assert detail.descriptors.limit is not None
+    meter.close()
+
+
+@pytest.mark.parametrize(
+    ("version", "path"),
+    [("v2", f"{GROUP}/io.stat"), ("v1", f"blkio/{GROUP}/blkio.throttle.io_service_bytes")],
+)
+def test_an_agent_that_used_no_disk_yet_has_used_none(tmp_path, version, path):
+    top = host(tmp_path, version)
+    make(top, {path: "Total 0\n" if version == "v1" else ""})
+    (tmp_path / f"blkio/{GROUP}/blkio.throttle.io_serviced").unlink(missing_ok=True)
+    meter = Meter(top)
+
+    detail = meter.whole("web").detail
+
+    assert detail is not None
+    assert (detail.read_bytes, detail.written_bytes, detail.reads) == (0, 0, 0)
     meter.close()

@@ -5,18 +5,32 @@ from __future__ import annotations
 import pytest
 
 from opmas.host.oomkills import read_oom_kills
-from opmas.manager.oom import FRESH, OomKills
+from opmas.manager.oom import DYING, PERIOD, OomKills
 from tests import builders
 
 
 class Kernel:
-    def __init__(self) -> None:
+    """A count that a test raises, and a clock that it sets."""
+
+    def __init__(self, *, needed: bool = True) -> None:
         self.kills = 7
         self.now = 100.0
-        self.oom = OomKills(lambda: self.kills, lambda: self.now)
+        self.oom = OomKills(lambda: self.kills, lambda: self.now, needed=needed)
 
-    def result(self, **changes) -> str:
-        return self.oom.judged(builders.killed(**changes)).result
+    def kill(self, dying: float = 0.01) -> float:
+        """Kill a process for its memory, and return when it is gone."""
+        self.kills += 1
+        self.now += dying
+        return self.now
+
+    def wait(self, seconds: float) -> None:
+        for _ in range(round(seconds / PERIOD)):
+            self.now += PERIOD
+            self.oom.look()
+
+    def result(self, at: float, **changes) -> str:
+        self.now = max(self.now, at)
+        return self.oom.judged(builders.killed(at=at, **changes)).result
 
 
 @pytest.fixture
@@ -25,51 +39,74 @@ def kernel() -> Kernel:
 
 
 def test_a_sigkill_that_the_kernel_counted_was_for_memory(kernel):
-    kernel.kills += 1
+    assert kernel.result(kernel.kill()) == "oom-kill"
 
-    assert kernel.result() == "oom-kill"
+
+def test_a_kill_that_was_noticed_before_the_process_was_gone_counts(kernel):
+    kernel.kill()
+    kernel.wait(0.3)
+
+    assert kernel.result(kernel.now + 0.05) == "oom-kill"
 
 
 def test_a_sigkill_by_hand_stays_a_signal(kernel):
-    assert kernel.result() == "signal"
+    assert kernel.result(100.0) == "signal"
+
+
+def test_a_sigkill_by_hand_beside_another_kill_for_memory_stays_a_signal(kernel):
+    kernel.wait(1)
+    kernel.kill()
+    kernel.wait(DYING + 3 * PERIOD)
+
+    assert kernel.result(kernel.now) == "signal"
 
 
 def test_each_kill_is_attributed_once(kernel):
-    kernel.kills += 1
+    gone = kernel.kill()
 
-    assert kernel.result(name="web") == "oom-kill"
-    assert kernel.result(name="db") == "signal"
+    assert kernel.result(gone, name="web") == "oom-kill"
+    assert kernel.result(gone, name="db") == "signal"
+
+
+def test_several_kills_between_two_looks_are_several(kernel):
+    kernel.kill()
+    gone = kernel.kill()
+
+    assert [kernel.result(gone, name=name) for name in ("a", "b", "c")] == [
+        "oom-kill", "oom-kill", "signal",
+    ]  # fmt: skip
 
 
 def test_the_same_exit_is_judged_once_however_often_it_is_told(kernel):
-    kernel.kills += 1
-    first = kernel.result(at=1.0)
-    kernel.now += 60
+    gone = kernel.kill()
+    first = kernel.result(gone)
+    kernel.wait(60)
 
-    assert (first, kernel.result(at=1.0)) == ("oom-kill", "oom-kill")
-    assert kernel.result(at=2.0) == "signal"
+    assert (first, kernel.result(gone)) == ("oom-kill", "oom-kill")
+    assert kernel.result(kernel.now) == "signal"
 
 
-def test_a_kill_of_long_ago_is_nobodys(kernel):
-    kernel.kills += 1
-    kernel.oom.look()
-    kernel.now += FRESH + 1
+def test_a_manager_that_is_told_late_finds_the_kill_of_that_time(kernel):
+    gone = kernel.kill()
+    kernel.wait(5)
 
-    assert kernel.result() == "signal"
+    assert kernel.result(gone) == "oom-kill"
 
 
 @pytest.mark.parametrize("signal", [6, 11, 15])
 def test_other_signals_are_not_the_kernel_s(kernel, signal):
-    kernel.kills += 1
-
-    assert kernel.result(signal=signal) == "signal"
+    assert kernel.result(kernel.kill(), signal=signal) == "signal"
 
 
 @pytest.mark.parametrize("result", ["watchdog", "timeout", "oom-kill"])
 def test_what_systemd_says_itself_stands(kernel, result):
-    kernel.kills += 1
+    assert kernel.result(kernel.kill(), result=result) == result
 
-    assert kernel.result(result=result) == result
+
+def test_where_systemd_knows_nothing_is_guessed():
+    kernel = Kernel(needed=False)
+
+    assert kernel.result(kernel.kill()) == "signal"
 
 
 def test_a_kernel_that_does_not_count_tells_nothing():

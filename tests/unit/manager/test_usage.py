@@ -16,7 +16,6 @@ from opmas.core.settings import Learn, LimitsSection, Settings, UsageSection
 from opmas.host.meter import Meter
 from opmas.manager.learner import SAVE_EVERY, Learner
 from opmas.manager.limits import LimitsOf
-from opmas.manager.oom import OomKills
 from opmas.manager.usage import Usages
 from opmas.packages.collection import Packages
 from opmas.store.database import Database
@@ -71,7 +70,7 @@ class Stage:
         writer, units = as_any(self.writer, None)
         self.usages = Usages(
             UsageSection(), writer, links, self.limits, units, meter=Meter(top, clock=self.clock),
-            kills=OomKills(lambda: 0), learner=self.learner, clock=self.clock,
+            learner=self.learner, clock=self.clock,
         )  # fmt: skip
 
     def new_learner(self) -> Learner:
@@ -87,7 +86,8 @@ class Stage:
         group = self.top / SLICE / f"opmas-agent@{name}.service"
         group.mkdir(parents=True, exist_ok=True)
         (group / "memory.current").write_text(f"{held + MIB}\n")
-        (group / "memory.stat").write_text(f"anon {held}\nfile {MIB}\nshmem 0\n")
+        stat = f"anon {held}\nfile {MIB}\nshmem 0\ninactive_file {MIB}\n"
+        (group / "memory.stat").write_text(stat)
         (group / "pids.current").write_text(f"{tasks}\n")
         (group / "cpu.stat").write_text(f"usage_usec {int(cpu * 1e6)}\n")
 
@@ -161,7 +161,7 @@ def test_a_sign_is_told_once_when_it_comes_and_once_when_it_goes(stage):
 
     assert stage.writer.signs == [("a0", ("near-memory-limit",)), ("a0", ())]
     assert [data["signs"] for _, _, data in stage.writer.events] == [
-        [{"code": "near-memory-limit", "message": "it holds 98 % of its memory_max"}],
+        [{"code": "near-memory-limit", "message": "it needs 98 % of its memory_max"}],
         [],
     ]
 
