@@ -17,7 +17,6 @@ from opmas.version import VERSION
 if TYPE_CHECKING:
     from opmas.cli.checks.model import Host
 
-PATIENCE: Final = 3.0  # seconds
 ANYONE: Final = 0o666
 JUMP: Final = 60.0  # seconds that the clock may seem to be behind
 
@@ -25,7 +24,7 @@ JUMP: Final = 60.0  # seconds that the clock may seem to be behind
 def check_manager(host: Host) -> list[Check]:
     """Check that the manager answers on its socket, and what it says of itself."""
     try:
-        with ManagerClient(host.socket, PATIENCE) as client:
+        with ManagerClient(host.socket, host.patience) as client:
             status = client.call("host.status")
     except AccessDeniedError as error:
         mend = "run as root, or: adduser USER opmas"
@@ -76,7 +75,7 @@ def check_agent_socket(host: Host) -> Check:
         found = f"{absolute} has mode {stat.filemode(mode)}: agents cannot connect"
         return Check("agent socket", FAILED, found, mend)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(PATIENCE)
+        connection.settimeout(host.patience)
         try:
             connection.connect(str(path))
         except OSError as error:

@@ -66,6 +66,7 @@ class Host(NamedTuple):
     socket: str
     owner: int  # the user ID that OPMAS's files belong to: root's
     is_root: bool
+    patience: float = 3.0  # seconds that the manager may take
 
     def path(self, absolute: str) -> Path:
         """Return where the host's file is."""

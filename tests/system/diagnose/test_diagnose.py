@@ -163,6 +163,8 @@ def test_a_manager_that_hangs_does_not_hang_it(opmas: Opmas):
     states = {row["pid"]: row["state"] for row in archive.rows("processes.jsonl")}
     assert [state for state in states.values() if state and state.startswith("T")]
     assert archive.rows("database/agents.jsonl")
+    checks = {check["name"]: check["status"] for check in archive.json("doctor.json")["checks"]}
+    assert (checks["manager"], checks["database"]) == ("failed", "ok")
     assert archive.leaks(CANARIES) == []
     opmas.up()
 
