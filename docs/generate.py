@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
-from docs import agent_schema, change_tables, misbehaviour, verdicts
+from docs import agent_schema, change_tables, ladder_tables, misbehaviour, verdicts
 from opmas.api.problems import status_of
 from opmas.api.settings import ApiSettings
 from opmas.cli.exits import exit_for
@@ -51,6 +51,7 @@ def documents() -> dict[str, str]:
     """Return what each made file, and each page with a made part, has to be, by its path."""
     made = {
         "docs/reference/lifecycle.dot": lifecycle_dot(),
+        "docs/reference/recovery.dot": ladder_tables.dot(),
         "docs/reference/agent.schema.json": agent_schema.schema_text(),
     }
     for name in (
@@ -60,6 +61,7 @@ def documents() -> dict[str, str]:
         "errors",
         "settings",
         "verdicts",
+        "recovery",
         "misbehaviour",
     ):
         path = f"docs/reference/{name}.md"
@@ -195,6 +197,14 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     ),
     "verdict-windows": lambda: _table(
         ("The change", "watched for", "with `migrate`"), verdicts.windows()
+    ),
+    "ladder-diagram": ladder_tables.diagram,
+    "ladder-rungs": lambda: _table(
+        ("Rung", "It is taken when", "What is done", "What follows"), ladder_tables.rungs()
+    ),
+    "ladder-policy": lambda: _table(("Key", "Default", "What it is"), ladder_tables.policy()),
+    "ladder-alerts": lambda: _table(
+        ("Alert", "Severity", "It is up when"), ladder_tables.alerts()
     ),
     "change-diagram": change_tables.diagram,
     "change-tasks": lambda: _table(("Task", "does", "its undo"), change_tables.tasks()),
