@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PORTIONS: Final = 4  # of the history, dropped at once when the disk is full
+PORTIONS: Final = 10  # of the history, dropped at once when the disk is full
 APART: Final = 10.0  # seconds between two times that history is dropped for room
 FAR: Final = 1_000_000  # numbers left out when nobody knows how many were given
 ASIDE: Final = 3  # files that are kept after they were moved aside

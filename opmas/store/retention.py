@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-PORTION: Final = 500  # events a step: some milliseconds, and some hundred pages to write
+PORTION: Final = 200  # events a step: some milliseconds, and a hundred pages to write
 NEWEST: Final = 1000  # events that neither size nor a full disk takes
 LEFT: Final = 100  # events of agents that stay before the first of others goes for room
 ROWS: Final = 64  # of `pruned`; beyond, the oldest of one reason become one
