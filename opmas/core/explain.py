@@ -90,7 +90,8 @@ def _unit_sentence(agent: Agent) -> str:
     if unit is None:
         return f"systemd has not loaded {unit_name(agent.name)}: it does not run."
     state = f"{unit.active_state} ({unit.sub_state})"
-    said = f', and it says "{unit.status_text}"' if unit.status_text else ""
+    # what a process that is no more said last, systemd still shows
+    said = f', and it says "{unit.status_text}"' if unit.status_text and unit.main_pid else ""
     return f"systemd shows {unit.unit} as {state}{said}."
 
 

@@ -33,6 +33,14 @@ def test_a_running_agent_is_explained_by_what_systemd_and_it_say():
     assert "Its health is degraded: disk: disk is full." in text.sentences
 
 
+def test_what_an_agent_said_before_it_died_is_not_said_any_more():
+    died = killed(status_text="all is well")
+
+    text = explain(agent(phase=Phase.BACKOFF, unit=died), 0.0, POLICY)
+
+    assert "all is well" not in " ".join(text.sentences)
+
+
 def test_a_held_agent_is_told_who_may_take_it_back():
     text = explain(agent(phase=Phase.STOPPED, reason=Reason.HELD, held=True), 0.0, POLICY)
 
