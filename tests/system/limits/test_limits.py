@@ -30,7 +30,7 @@ def test_a_kill_for_memory_is_told_from_any_other(opmas: Opmas):
     after = opmas.last_event()
     opmas.create("eater", "misbehaver", how="take-all-memory", after=0.2)
     opmas.create("victim", "minimal")
-    killed = wait_for(lambda: exits(opmas, "eater", after), 30, "the eater is killed")[0]
+    killed = wait_for(lambda: exits(opmas, "eater", after) or None, 30, "the eater is killed")[0]
 
     before = opmas.show("victim")["main_pid"]
     opmas.host.run("kill", "-9", str(before))
@@ -47,13 +47,12 @@ def test_a_kill_for_memory_is_told_from_any_other(opmas: Opmas):
 def test_an_agent_that_leaks_says_so_before_it_is_killed(opmas: Opmas):
     after = opmas.last_event()
     opmas.create("leaker", "greedy", megabytes=1, interval=1.2)
-    wait_for(lambda: exits(opmas, "leaker", after), 90, "the leaker is killed")
+    wait_for(lambda: exits(opmas, "leaker", after) or None, 90, "the leaker is killed")
     opmas.run("agent", "stop", "leaker")
 
     story = [event for event in opmas.events(after) if event["subject"] == "agent/leaker"]
     kinds = [event["type"] for event in story]
     signs = [e["data"]["signs"] for e in story if e["type"] == "opmas.agent.pressure"]
-    assert signs, [(e["type"], e["time"], e["data"]) for e in story]
     assert kinds.index("opmas.agent.pressure") < kinds.index("opmas.agent.exited")
     assert "near-memory-limit" in {sign["code"] for sign in signs[0]}
     opmas.run("agent", "remove", "leaker", "--yes", "--purge")
