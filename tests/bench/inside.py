@@ -19,6 +19,7 @@ from tests.bench.measures import (
     start,
     still,
     update,
+    usage,
 )
 from tests.bench.stage import Stage
 
@@ -43,6 +44,7 @@ MEASURES: Final[dict[str, Callable[[Stage], Iterator[Figure]]]] = {
     "start-many": start.many,
     "list": rest.listing,
     "idle": churn.idle,
+    "usage": usage.rounds,
     "crash-most": agent.crash_most,
     "restart": manager.restart,
     "reload": reload.reloads,

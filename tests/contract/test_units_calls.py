@@ -49,6 +49,19 @@ async def test_what_is_not_loaded_cannot_be_killed(world: World, agent: str):
 
 
 @in_loop
+async def test_the_network_of_an_agent_is_not_counted_unless_an_admin_says_so(
+    world: World, agent: str
+):
+    async with watched(world) as (units, watch):
+        await units.start(unit_name(agent))
+        await watch.until_told(agent, "active")
+
+        counted = await units.network_bytes(unit_name(agent))
+
+    assert counted is None
+
+
+@in_loop
 async def test_a_signal_of_the_manager_reaches_the_agent(world: World, agent: str):
     async with watched(world) as (units, watch):
         await units.start(unit_name(agent))
