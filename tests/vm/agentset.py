@@ -30,7 +30,8 @@ def create_agents(site: Site, folder: Path) -> None:
     site.opmas("agent", "create", MOVES, "--version", OLD, "--window", "0")
     for name in ORDER:
         site.opmas("agent", "create", name)
-    site.opmas("agent", "create", RESTS, "--package", "exec-sleep", "--stopped")
+    site.opmas("agent", "create", RESTS, "--package", "exec-sleep")
+    site.opmas("agent", "stop", RESTS)
     is_right(site)
 
 

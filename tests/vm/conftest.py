@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
+import pickle
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,13 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show the end of the consoles of the test's machines when it failed."""
+    """Show what the test's machines said when it failed."""
     report = yield
     if report.failed and isinstance(item, pytest.Function):
         for name, value in item.funcargs.items():
-            machine = value.machine if isinstance(value, Site) else value
-            if isinstance(machine, Machine):
-                report.sections.append((f"console of {name}", machine.console()))
+            if isinstance(value, Site):
+                report.sections.append((f"console of {name}", value.machine.console()))
+                report.sections.append((f"story of {name}", value.story()))
     return report
 
 
@@ -47,16 +51,37 @@ def debs() -> Path:
 
 @pytest.fixture(scope="session")
 def installed(debs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Snapshot]:
-    """A stock Debian 12 that runs, with the packages installed by apt, and agents."""
-    folder = tmp_path_factory.mktemp("installed")
+    """A stock Debian 12 that runs, with the packages installed by apt, and agents.
+
+    Made once for all processes of a run; the last that uses it removes it.
+    """
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "installed"
+    note = folder / "snapshot.pickle"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not note.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            note.write_bytes(pickle.dumps(_install(folder, debs)))
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield pickle.loads(note.read_bytes())
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder)
+
+
+def _install(folder: Path, debs: Path) -> Snapshot:
     with Machine(folder / "machine", make_image()) as machine:
         site = Site(machine)
-        site.install(debs)
-        site.add_test_agents(folder / "keys")
-        create_agents(site, folder / "packages")
-        snapshot = machine.freeze("installed")
-    yield snapshot
-    shutil.rmtree(machine.folder)
+        try:
+            site.install(debs)
+            site.add_test_agents(folder / "keys")
+            create_agents(site, folder / "packages")
+        except Exception as error:
+            error.add_note(site.story())
+            error.add_note(machine.console())
+            raise
+        return machine.freeze("installed")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.lab import wait_for
 from tests.system.changes.packages import TRUSTED_KEYS, trust
 from tests.system.install import APT, NAMES
+from tests.vm.line import PowerLostError
 
 if TYPE_CHECKING:
     from tests.vm.machine import Machine
@@ -24,6 +25,10 @@ WATCH_DPKG: Final = ("python3", STEPS, "dpkg", DPKG_LOG)
 SETTINGS: Final = "manager:\n  packages_path: [/usr/lib/opmas/agents, /opt/agents]\n"
 INSTALLED: Final = 300.0  # seconds, ten times what it takes alone
 SETTLED: Final = 120.0
+STORY: Final = """
+opmas status; opmas events; opmas change list; dpkg --audit
+journalctl --boot --lines=150 --no-pager --unit='opmas*'
+"""
 LOOK: Final = 0.5  # each look is a program that an emulated processor starts
 
 
@@ -102,6 +107,13 @@ class Site:
         said = self.machine.run("sh", "-c", script, "sh", f"{DATA}/{name}").stdout
         words = said.split("\0")
         return dict(zip(words[:-1:2], words[1::2], strict=True))
+
+    def story(self) -> str:
+        """Return what OPMAS and the journal say, for who looks."""
+        try:
+            return self.machine.run("sh", "-c", STORY, check=False).stdout
+        except (AssertionError, OSError, PowerLostError) as error:
+            return f"no answer: {error}"
 
     def property(self, unit: str, name: str) -> str:
         return self.machine.run("systemctl", "show", "-P", name, unit).stdout.strip()
