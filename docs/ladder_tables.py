@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from docs import agent_keys
@@ -66,9 +67,9 @@ def dot() -> str:
 
 
 def _edges() -> Iterator[tuple[Step, Step, str]]:
-    """Yield what leads where: the rungs that decide one after the other, and what each leads to."""
+    """Yield what leads where: from one rung that decides to the next, and to what it does."""
     yield Step.SYSTEMD, DECIDING[0].step, "gives it up"
-    for before, after in zip(DECIDING, DECIDING[1:], strict=False):
+    for before, after in pairwise(DECIDING):
         yield before.step, after.step, "no"
     for rung in DECIDING:
         yield rung.step, Step.SYSTEMD if _starts(rung) else Step.RELEASE, ""

@@ -111,7 +111,9 @@ class NeedsMet:
 
 @dataclass(frozen=True, slots=True)
 class Respecified:
-    """What the agent is started with is another now: what it failed with is gone."""
+    """Its specification is another now; `releases` says that what it failed with is gone."""
+
+    releases: bool = True
 
 
 @dataclass(frozen=True, slots=True)

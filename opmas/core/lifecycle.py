@@ -37,7 +37,7 @@ from opmas.core.recovery import (
     rearmed,
     reason_up,
     refused,
-    released,
+    respecified,
     retried,
 )
 from opmas.core.standby import needs_met, needs_unmet, unpause
@@ -102,7 +102,8 @@ def _step(  # noqa: C901, PLR0911, PLR0912 -- one case an event
         case events.UnitSeen(state=unit):
             return _observe(agent, unit, now)
         case events.Resumed(state=unit, same_boot=same_boot):
-            return _resume(unheard(agent, now), unit, now, same_boot=same_boot)
+            after, effects = _resume(unheard(agent, now), unit, now, same_boot=same_boot)
+            return rearmed(after, now, context), effects
         case events.JobIssued(job_id=job_id):
             return job_issued(agent, job_id, now), ()
         case events.JobEnded():
@@ -120,7 +121,7 @@ def _step(  # noqa: C901, PLR0911, PLR0912 -- one case an event
         case events.NeedsMet():
             return needs_met(agent, now), ()
         case events.Respecified():
-            return released(rearmed(agent, now, context), now), ()
+            return respecified(agent, event, now, context), ()
         case events.Renew(message=message):
             return _renew(agent, message, now)
         case events.Turn(digest=digest):

@@ -195,8 +195,15 @@ def rearmed(agent: Agent, now: float, context: Context) -> Agent:
     return agent if agent.retry_at is not None else replace(agent, retry_at=now + delay)
 
 
-def released(agent: Agent, now: float) -> Agent:
-    """Return the agent that is another by now than the one that failed, on its way up."""
+def respecified(agent: Agent, event: events.Respecified, now: float, context: Context) -> Agent:
+    """Return the agent under its present policy; one that is another by now than the one that
+    failed is on its way up.
+    """
+    agent = rearmed(agent, now, context)
+    return _released(agent, now) if event.releases else agent
+
+
+def _released(agent: Agent, now: float) -> Agent:
     wanted = agent.spec.desired is Desired.RUNNING and agent.package_present
     down = agent.phase in {Phase.BACKOFF, Phase.FAILED, Phase.QUARANTINED}
     if not down or not wanted or agent.paused or agent.held or agent.then is not Then.NOTHING:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from opmas.core.agent import AgentSpec, Desired, Phase, Reason
+from opmas.core.alteration import TELLING
 from opmas.core.briefing import briefed, leaning_on
 from opmas.core.budget import Budget
 from opmas.core.context import Context
@@ -219,8 +220,8 @@ def _change(roster: Roster, known: Agent, spec: AgentSpec, now: float) -> Decisi
         happens.append(PackageSeen(present=True))
     if "desired" in changed:
         happens.append(Start() if spec.desired is Desired.RUNNING else Stop())
-    elif set(changed) - {"after"}:
-        happens.append(Respecified())
+    else:
+        happens.append(Respecified(releases=bool(set(changed) & {*TELLING})))
     for event in happens:
         agent, more = decide(agent, event, now, Context(roster, spec))
         effects.extend(more)
