@@ -84,7 +84,7 @@ NAMED: Final = (
 def test_a_known_secret_is_nowhere_in_any_form(
     secret: str, before: str, after: str, write: Callable[[str], str]
 ):
-    assume(secret.strip() == secret)
+    assume(secret != "(secret)")  # that is how OPMAS says that there is one
     redactor = Redactor(KEY)
     redactor.learn(secret)
 

@@ -17,11 +17,13 @@ DEPTH: Final = 64
 CACHED: Final = 64  # characters; short texts come again and again in documents
 FOUND: Final = 2000  # secrets that texts themselves gave away
 WORTH: Final = 8  # characters of a value that is then looked for everywhere
-# Values that say that there is none, and how documents of OPMAS hide one.
-TRIVIAL: Final = frozenset(
+# Values that say that there is none, in any case.
+NONE: Final = frozenset(
     {"", "true", "false", "null", "none", "nil", "yes", "no", "on", "off", "n/a", "-", "~"}
-    | {"(secret)", "[left out]", "[not set]", "(none)", "{}", "[]", "()"}
+    | {"{}", "[]", "()"}
 )
+# How OPMAS and systemd write that there is one or none.
+STAND_INS: Final = frozenset({"(secret)", LEFT_OUT, "[not set]", "(none)"})
 # What an agent says in its own words, and what it was given, where nobody knows all its secrets.
 WORDS: Final = frozenset(
     {"status_text", "StatusText", "health_message", "message", "metrics", "sentences", "command"}
@@ -54,7 +56,7 @@ class Redactor:
 
     def learn(self, secret: str) -> None:
         """Take this value out wherever it stands, in whatever form."""
-        if secret.strip().lower() not in TRIVIAL and not MARK.fullmatch(secret):
+        if not _is_trivial(secret.strip()) and not MARK.fullmatch(secret):
             self._sweep.add(secret)
             self._cache.clear()
 
@@ -99,7 +101,7 @@ class Redactor:
         for name, start, end in assigned(text):
             value = text[start:end]
             bare = value.strip().rstrip(",;")
-            if bare.lower() in TRIVIAL or MARK.fullmatch(bare):
+            if _is_trivial(MARK.sub("", bare).strip()):
                 continue
             self._note(name, bare)
             spans.append((start, end, bare))
@@ -163,7 +165,7 @@ class Redactor:
         if isinstance(value, list | tuple):
             return [self._blotted(item, name, depth + 1) for item in value]
         written = str(value)
-        if value is None or isinstance(value, bool) or written.strip().lower() in TRIVIAL:
+        if value is None or isinstance(value, bool) or _is_trivial(written.strip()):
             return value
         if MARK.fullmatch(written):
             return value
@@ -171,9 +173,13 @@ class Redactor:
         return self.mark(written)
 
 
+def _is_trivial(value: str) -> bool:
+    return value.lower() in NONE or value in STAND_INS
+
+
 def _is_worth(name: str, value: str) -> bool:
     """Return whether the value is a secret wherever it stands, not an ordinary word."""
-    if MARK.search(value) or len(value) < WORTH or value.lower() in TRIVIAL:
+    if MARK.search(value) or len(value) < WORTH or _is_trivial(value):
         return False
     mixed = any(map(str.isdigit, value)) or value.lower() != value
     path = value.startswith("/") and value.replace("/", "").replace("-", "").isalpha()

@@ -24,7 +24,7 @@ _PEM_LINE: Final = re.compile(
 )
 
 _USER: Final = re.compile(
-    r"://(?P<user>[^\s/\"'<>@:]*:[^\s\"'<>]*(?=@)|[^\s/\"'<>@]+(?=@))", re.ASCII
+    r"://(?P<user>[^\s/\"'<>@:]*:[^\s\"'<>]*(?=@)|[^\s/\"'<>]+(?=@))", re.ASCII
 )
 _USER_ENCODED: Final = re.compile(r"(?i:%3a%2f%2f)(?P<user>[^\s&\"'<>]+?)(?=(?i:%40))")
 _USER_OPTION: Final = re.compile(r"-(?:u|-user|-proxy-user)[ =](?P<user>[^\s:]+:\S+)")
