@@ -11,7 +11,7 @@ import pytest
 from opmas.client.control import ManagerClient
 from opmas.core.settings import Settings, parse_settings
 from opmas.host.pressure import Pressure
-from opmas.manager import lookout
+from opmas.manager import lookout, scenery
 from opmas.manager.service import Manager
 from opmas.packages import catalogue
 from opmas.work.task import Paths
@@ -71,8 +71,9 @@ class Place:
         self._patch.setattr(catalogue, "agent_debs", lambda: dict(self.debs))
         self._patch.setattr(catalogue, "DEB_ROOT", self.path / "system")
         self._patch.setattr(lookout, "PERIOD", 0.05)
-        self._patch.setattr(lookout, "read_pressure", lambda: Pressure(0.0, 0.0, 0.0))
-        self._patch.setattr(lookout, "read_space", lambda _path: None)
+        for reader in (lookout, scenery):
+            self._patch.setattr(reader, "read_pressure", lambda: Pressure(0.0, 0.0, 0.0))
+            self._patch.setattr(reader, "read_space", lambda _path: None)
         await self.units.__aenter__()
         await self.start()
         return self

@@ -162,6 +162,42 @@ def test_an_explanation_is_the_summary_the_sentences_and_what_comes_next():
     ]
 
 
+def test_an_explanation_tells_the_decisions_with_what_they_rest_on():
+    document = {
+        "name": "web",
+        "summary": 'agent "web" is backoff: it crashed',
+        "sentences": [],
+        "next": "",
+        "ladder": ["One more failure of that kind leads to: the change is undone, once."],
+        "decisions": [
+            {
+                "at": "2026-01-31T17:59:00.000000Z",
+                "rung": "backoff",
+                "reason": "crashed",
+                "delay": 9.6,
+                "facts": ["It failed for the first time in a row: crashed."],
+                "inputs": {"failures": 1, "gives_up": False},
+            }
+        ],
+    }
+
+    lines = render_explanation(document, view()).split("\n")
+
+    assert lines[1] == "  One more failure of that kind leads to: the change is undone, once."
+    assert lines[2] == "Decisions:"
+    assert lines[3].endswith("backoff (crashed), next try after 10 s")
+    assert lines[4:] == [
+        "    It failed for the first time in a row: crashed.",
+        "    failures 1, gives_up false",
+    ]
+
+
+def test_a_policy_of_its_own_is_shown():
+    text = render_agent(agent(own_recovery={"undo": False, "give_up_on": [2, 78]}), view())
+
+    assert "undo false, give_up_on [2, 78]" in text
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [

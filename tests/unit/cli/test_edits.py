@@ -4,12 +4,15 @@ import io
 import pytest
 
 from opmas.cli.edits import (
+    RECOVERY,
     changed_config,
     changed_limits,
     parse_value,
     read_config,
+    recovery,
 )
 from opmas.cli.exits import UsageError
+from opmas.core.policy import READERS
 from opmas.errors import InvalidError
 
 
@@ -115,3 +118,33 @@ def test_limits_are_numbers_or_sizes_and_an_empty_one_is_forgotten():
 def test_an_unknown_limit_names_the_nearest():
     with pytest.raises(UsageError, match='did you mean "memory_max"'):
         changed_limits({}, ["memry_max=64M"])
+
+
+def test_the_keys_of_the_policy_are_those_of_the_manager():
+    assert set(RECOVERY) == set(READERS)
+
+
+def test_a_policy_is_changed_key_by_key():
+    texts = ["first_delay=5", "undo=false", "give_up_on=2,78", "jitter=", "max_delay=soon"]
+
+    found = recovery({"jitter": 3, "undo_after": 1}, texts)
+
+    assert found["recovery"] == {
+        "undo_after": 1,
+        "first_delay": 5,
+        "undo": False,
+        "give_up_on": [2, 78],
+        "max_delay": "soon",  # the manager says what is wrong with it
+    }
+
+
+def test_a_manager_is_not_asked_for_a_policy_that_nobody_set():
+    assert recovery({}, None) == {}
+    assert recovery({"jitter": 3}, ["jitter="]) == {"recovery": {}}
+
+
+def test_an_unknown_key_of_the_policy_is_named_with_the_nearest():
+    with pytest.raises(UsageError, match='did you mean "first_delay"'):
+        recovery({}, ["first_dealy=1"])
+    with pytest.raises(UsageError, match="the keys are"):
+        recovery({}, ["zzz"])

@@ -6,7 +6,9 @@ import json
 from dataclasses import replace
 
 from opmas.core.agent import Desired, Limits, Phase, Reason
+from opmas.core.alteration import Alteration
 from opmas.core.condition import dump_condition, dump_spec, load_condition, load_spec
+from opmas.core.decided import Cure, Decided, Remedy
 from opmas.core.state import Pending, Then
 from tests.builders import agent, killed, spec
 
@@ -36,9 +38,24 @@ def test_a_condition_survives_json_but_for_what_systemd_tells_anew():
         retry_at=99.0,
         started_with="abc",
         last_exit=killed(),
+        failing_since=1e9,
+        renewed_at=3.0,
+        decisions=(Decided(1e9, "undo", "undo", 10.0, ("It failed.",), {"failures": 2}),),
+        altered=Alteration(7, "config", 1e9, was_well=True, before={"config": {"a": 1}}),
+        remedy=Remedy(Cure.UNDO, "7"),
     )
     seen = replace(whole, unit=killed(), jobs=frozenset({1}), foreign_job=True, settle_at=5.0)
 
     back = load_condition(whole.spec, json.loads(json.dumps(dump_condition(seen))))
 
     assert back == whole
+
+
+def test_what_an_older_version_saved_knows_nothing_of_the_ladder():
+    saved = dump_condition(agent(failures=2))
+    for key in ("decisions", "altered", "remedy", "failing_since", "renewed_at"):
+        del saved[key]
+
+    back = load_condition(spec(), saved)
+
+    assert (back.failures, back.decisions, back.altered, back.remedy) == (2, (), None, None)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from opmas.core.agent import Desired, Health, Phase, Reason
+from opmas.core.decided import Decided
 from opmas.core.explain import NEXT, REASONS, explain, message
 from opmas.core.health import Check, Report
 from opmas.core.policy import Policy
 from opmas.core.state import Pending, Then
 from opmas.core.vitals import Said, Vitals
-from tests.builders import active, agent, exited, killed, running, spec
+from tests.builders import active, agent, exited, killed, running, spec, stopped
 
 POLICY = Policy()
 
@@ -99,3 +102,52 @@ def test_a_refusal_is_told_in_the_words_of_who_refused():
     refused = agent(phase=Phase.FAILED, reason=Reason.UNIT_ERROR, message="bad setting")
 
     assert message(refused).endswith(": bad setting")
+
+
+def decided(**inputs):
+    given = {"failures": 1, "cause": "crashed", "max_failures": 5, **inputs}
+    return Decided(0.0, "backoff", "crashed", 10.0, (), given)
+
+
+def waiting(**changes):
+    given = {"phase": Phase.BACKOFF, "reason": Reason.CRASHED, "failures": 1, "retry_at": 30.0}
+    return agent(**{**given, **changes})
+
+
+@pytest.mark.parametrize(
+    ("inputs", "part"),
+    [
+        ({}, "it is started again after"),
+        ({"failures": 5}, "`quarantined`"),
+        ({"suspect": 7, "undo_after": 2}, "the change is undone"),
+        ({"suspect": 7, "failures": 2, "undo_after": 2}, "it is started again after"),
+        ({"gives_up": True}, "`failed`"),
+    ],
+)
+def test_what_one_more_failure_leads_to_is_said(inputs, part):
+    text = explain(waiting(decisions=(decided(**inputs),)), 0.0, POLICY)
+
+    assert part in text.ladder[0]
+
+
+def test_a_running_agent_says_when_its_failures_are_forgotten():
+    subject = running(failures=2, well_since=100.0, decisions=(decided(failures=2),))
+
+    text = explain(subject, 200.0, POLICY)
+    not_well = explain(replace(subject, well_since=None), 200.0, POLICY)
+
+    assert text.ladder[0] == "Its 2 failures are forgotten in 500 s, if it stays well."
+    assert not_well.ladder[0] == "Its 2 failures are forgotten after 600 s of health."
+
+
+def test_an_agent_that_never_failed_is_told_what_would_be_done():
+    text = explain(running(), 0.0, POLICY)
+
+    assert "after 10 s" in text.ladder[0]
+    assert explain(stopped(), 0.0, POLICY).ladder == ()
+
+
+def test_a_quarantined_agent_says_when_it_is_probed():
+    subject = agent(phase=Phase.QUARANTINED, reason=Reason.CRASH_LOOP, failures=6, retry_at=90.0)
+
+    assert "tried once in 80 s" in explain(subject, 10.0, POLICY).next
