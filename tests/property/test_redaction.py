@@ -25,7 +25,7 @@ SECRETS = st.text(
 ODD = st.text(st.sampled_from("QXZJ7930-_.~+/%&?*"), min_size=10, max_size=40).filter(
     lambda text: len(set(text)) > 4
 )
-TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=200)
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=200)
 SYNTAX: Final = (
     *(
         "password",
