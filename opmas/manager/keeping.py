@@ -102,6 +102,8 @@ class Keeper:
             self._problems.clear("database-restored")
 
     def _is_due(self) -> bool:
+        if not self._writer.roster.agents:  # a backup of nothing would count for a day
+            return False
         interval = self._settings.database.backup_interval
         return self._databases.backups.is_due(self._clock.utc(), interval)
 

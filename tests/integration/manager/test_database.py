@@ -165,7 +165,7 @@ async def test_a_damaged_backup_is_passed_over(place):
         await place.start()
 
         [told] = await place.events(type="opmas.log.restored", after=0)
-        assert told["data"]["backup"] == folder(place)[0].name
+        assert told["data"]["backup"] == folder(place)[-2].name
         assert told["data"]["newer"] == ["two"]
 
 
@@ -178,7 +178,7 @@ async def test_a_backup_put_in_place_by_hand_is_noticed_and_brought_up_to_date(p
         seen = (await place.call("host.status"))["events"]["last"]
         await place.stop()
         remove_logs(place)
-        shutil.copyfile(folder(place)[0], place.database)
+        shutil.copyfile(folder(place)[-1], place.database)
 
         await place.start()
 
@@ -214,7 +214,7 @@ async def test_all_agents_come_from_a_database_when_their_files_are_lost_with_th
         await place.create("web", config={"naps": 3})
         await backed_up(place)
         await place.kill()
-        kept = folder(place)[0].rename(place.path / "kept.db")
+        kept = folder(place)[-1].rename(place.path / "kept.db")
         shutil.rmtree(place.path / "state")
         place.database.parent.mkdir()
         kept.rename(place.database)
