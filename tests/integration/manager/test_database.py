@@ -289,7 +289,6 @@ async def test_a_locked_database_at_the_start_is_taken_up_when_it_is_let_go(plac
         other = sqlite3.connect(place.database)
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
-        place.manager = None  # type: ignore[assignment]
         await place.start()
         locked = await codes(place)
         refused = await refusal(place)
