@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from opmas.api import agents, alerts, changes, events, health, host, limits, packages
+from opmas.api import agents, alerts, changes, events, health, history, host, limits, packages
 from opmas.api.access import Permission
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ RESOURCES: Final = (
     Resource("POST", "/v1/agents/<name>/restart", agents.restart, Permission.AGENTS_OPERATE),
     Resource("POST", "/v1/agents/<name>/update", agents.update, Permission.AGENTS_WRITE),
     Resource("POST", "/v1/agents/<name>/rollback", agents.rollback, Permission.AGENTS_WRITE),
+    Resource("GET", "/v1/agents/<name>/history", history.show, Permission.AGENTS_READ),
     Resource("GET", "/v1/limits", limits.index, Permission.AGENTS_READ),
     Resource("GET", "/v1/agents/<name>/limits", limits.show, Permission.AGENTS_READ),
     Resource("POST", "/v1/agents/<name>/limits/apply", limits.apply, Permission.AGENTS_WRITE),

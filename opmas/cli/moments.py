@@ -12,26 +12,26 @@ SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 DURATION: Final = re.compile(r"(?:\d+[smhdw])+")
 
 
-def parse_since(text: str, now: datetime) -> datetime:
+def parse_since(text: str, now: datetime, option: str = "--since") -> datetime:
     """Return the instant meant by `10m`, `1h30m`, `today`, `yesterday` or an RFC 3339 time."""
     if DURATION.fullmatch(text):
         parts = re.findall(r"(\d+)([smhdw])", text)
         try:
             return now - timedelta(seconds=sum(int(n) * SECONDS[unit] for n, unit in parts))
         except OverflowError:
-            raise _unreadable(text) from None
+            raise _unreadable(text, option) from None
     if text in {"today", "yesterday"}:
         midnight = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
         return (midnight - timedelta(days=text == "yesterday")).astimezone(UTC)
     try:
         return datetime.fromisoformat(text).astimezone(UTC)  # local time when it has no zone
     except (ValueError, OverflowError):
-        raise _unreadable(text) from None
+        raise _unreadable(text, option) from None
 
 
-def _unreadable(text: str) -> UsageError:
+def _unreadable(text: str, option: str) -> UsageError:
     return UsageError(
-        f'cannot read "--since {text}": write a duration such as 10m, 2h or 1h30m, today,'
+        f'cannot read "{option} {text}": write a duration such as 10m, 2h or 1h30m, today,'
         " yesterday, or a time such as 2026-01-31T18:00:00Z"
     )
 

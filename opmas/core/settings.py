@@ -81,6 +81,14 @@ class EventsSection:
 
 
 @dataclass(frozen=True, slots=True)
+class HistorySection:
+    """How long it is remembered what agents' phases and health were."""
+
+    max_age: float = field(default=2_592_000.0, metadata=read_by(fields.number(3600, 1e10)))
+    max_count: int = field(default=500, metadata=read_by(fields.integer(10, 10_000)))
+
+
+@dataclass(frozen=True, slots=True)
 class DatabaseSection:
     """How often the database is backed up, and how many backups there are."""
 
@@ -221,6 +229,7 @@ class Settings:
     manager: ManagerSection = ManagerSection()
     start: StartSection = StartSection()
     events: EventsSection = EventsSection()
+    history: HistorySection = HistorySection()
     database: DatabaseSection = DatabaseSection()
     agents: AgentsSection = AgentsSection()
     packages: PackagesSection = PackagesSection()

@@ -191,6 +191,8 @@ class Keeper:
             await self._pruning.run()
             if (database := self._databases.current) is not None:
                 database.prune_changes(self._settings.changes.keep)
+                kept = self._settings.history
+                database.prune_history(kept.max_count, self._pruning.oldest(kept.max_age))
         except StoreError as error:
             self._problems.report("database-unavailable", error.message)
         self._pruning.tell()

@@ -89,6 +89,12 @@ class Pruning:
         most = self._settings.max_count // OFTEN
         return self._log.last - self._pruned_at > max(most, 1)
 
+    def oldest(self, max_age: float) -> str | None:
+        """Return the time before which things are too old; None while the clock is not trusted."""
+        if not self._wall.is_trusted():
+            return None
+        return rfc3339(self._clock.utc() - timedelta(seconds=max_age))
+
     async def run(self) -> None:
         """Delete what is too much. Raises `StoreError`."""
         while (database := self._databases.current) is not None:
@@ -127,9 +133,6 @@ class Pruning:
             self._begun = True
             newest = database.events(Query(limit=1))
             self._wall.begin(newest[0].time if newest else "")
-        given, oldest = self._settings, None
-        if self._wall.is_trusted():
-            age = timedelta(seconds=given.max_age)
-            oldest = rfc3339(self._clock.utc() - age)
+        given, oldest = self._settings, self.oldest(self._settings.max_age)
         agents = int(given.max_count * given.agents_share)
         return Keep(given.max_count, given.max_bytes, agents, oldest)

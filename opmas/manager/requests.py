@@ -116,7 +116,7 @@ def read_query(params: Mapping[str, Any]) -> tuple[Query, float]:
     agent = top.get("agent", read_agent_name, None)
     query = Query(
         after=top.get("after", fields.integer(0, 2**53), None),
-        since=top.get("since", _instant, None),
+        since=top.get("since", read_instant, None),
         subject=None if agent is None else f"agent/{agent}",
         type=top.get("type", fields.line, None),
         limit=top.get("limit", fields.integer(1, PAGE_LIMIT), 100),
@@ -149,7 +149,8 @@ def _config(value: object) -> dict[str, Any]:
     return document
 
 
-def _instant(value: object) -> str:
+def read_instant(value: object) -> str:
+    """Read a time with its zone as the manager writes it."""
     try:
         instant = datetime.fromisoformat(fields.text(value))
     except ValueError as error:

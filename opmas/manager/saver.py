@@ -13,6 +13,7 @@ from opmas.core.change import dump_change
 from opmas.core.condition import dump_condition, dump_spec
 from opmas.core.knownbad import dump_bad
 from opmas.errors import RevisionError
+from opmas.manager.states import rows_of
 from opmas.store.rows import AgentRow, Batch, ChangeRow, ConfigRow, NewEvent, StoredEvent
 
 if TYPE_CHECKING:
@@ -207,6 +208,7 @@ class Saver:
             removed=tuple(before.agents.keys() - after.agents.keys()),
             configs=tuple(_config(a, records[a.name], author) for a in new_configs),
             events=(*self._backlog, *self._about_dropped(), *events),
+            history=rows_of(before, after, self._now(events), whole=everything),
             whole=everything,
         )
 

@@ -23,6 +23,7 @@ from opmas.manager.database import Databases
 from opmas.manager.eventlog import EventLog
 from opmas.manager.files import AgentFiles
 from opmas.manager.healthviews import HealthViews
+from opmas.manager.history import HistoryMethods
 from opmas.manager.host import HostStatus
 from opmas.manager.jobs import copies
 from opmas.manager.keeping import Keeper
@@ -179,7 +180,12 @@ class Manager:
         )  # fmt: skip
 
     def _methods(self, views: Views) -> dict[str, Method]:
-        return {**self.changing.methods(views), **self.metering.methods(self.changing)}
+        history = HistoryMethods(self.writer, self._databases, self._clock)
+        return {
+            **self.changing.methods(views),
+            **self.metering.methods(self.changing),
+            **history.table,
+        }
 
     async def run(self) -> None:
         """Serve until `stop`, SIGTERM or SIGINT."""

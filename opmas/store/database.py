@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from opmas.errors import DamagedError
-from opmas.store import changes, learning, retention
+from opmas.store import changes, history, learning, retention
 from opmas.store.copying import COPY
 from opmas.store.faults import translated
 from opmas.store.migrations import migrate
@@ -22,6 +22,8 @@ from opmas.store.rows import (
     ChangeQuery,
     ChangeRow,
     ConfigRow,
+    HistoryQuery,
+    HistoryRow,
     Keep,
     Pruned,
     Query,
@@ -50,6 +52,7 @@ class Database:
         """Open the file, make it when it is not there, and check it; `StoreError` otherwise."""
         self.path = path
         self.damaged = ""
+        self._grown: set[str] | None = None  # whose history grew; None: perhaps everybody's
         with self._translated("open"):
             self._connection = sqlite3.connect(
                 path, timeout=BUSY_TIMEOUT, isolation_level=None, cached_statements=32
@@ -96,6 +99,8 @@ class Database:
             self.last = sequences[-1]
             self.first = self.first or sequences[0]
         self.is_copy = self.is_copy and not batch.whole
+        if self._grown is not None:
+            self._grown.update(row.agent for row in batch.history)
         return sequences
 
     def _write(self, batch: Batch) -> tuple[int, ...]:
@@ -105,6 +110,7 @@ class Database:
         for name in batch.removed:
             run("DELETE FROM agents WHERE name = ?", (name,))
             run("DELETE FROM configs WHERE agent = ?", (name,))
+            history.forget(self._connection, name)
         for row in batch.agents:
             run(
                 "INSERT OR REPLACE INTO agents VALUES (:name, :spec, :condition, :config_version,"
@@ -119,6 +125,7 @@ class Database:
         if batch.whole:
             run("DELETE FROM configs WHERE agent NOT IN (SELECT name FROM agents)")
         changes.write(self._connection, batch)
+        history.write(self._connection, batch.history)
         if batch.packages is not None:
             run("DELETE FROM packages")
             rows = [(name, *seen) for name, seen in batch.packages.items()]
@@ -188,6 +195,17 @@ class Database:
         """Save what was learned of these agents, and forget those that are gone."""
         with self._translated("save"), self._transaction():
             learning.write(self._connection, documents, gone, at)
+
+    def history(self, query: HistoryQuery) -> list[HistoryRow]:
+        """Return what the agent's phase and health were, the oldest first."""
+        with self._translated("read"):
+            return history.read(self._connection, query)
+
+    def prune_history(self, most: int, oldest: str | None) -> None:
+        """Delete all but the newest `most` states of each agent, and what is older than that."""
+        with self._translated("save"), self._transaction():
+            history.prune(self._connection, self._grown, most, oldest)
+        self._grown = set()
 
     def prune_changes(self, keep: int) -> int:
         """Delete all ended changes but the newest `keep`, and return how many went."""
@@ -270,6 +288,8 @@ class Database:
             self._connection.execute(f"PRAGMA wal_autocheckpoint = {FEW}")
             for _ in range(portions):
                 with self._transaction():
+                    if history.relieve(self._connection):  # what was is missed least
+                        continue
                     pruned = retention.relieve(self._connection, at)
                 if pruned is None:
                     break

@@ -78,6 +78,28 @@ class ChangeQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """What an agent's phase and health are from a time on; RFC 3339 in UTC."""
+
+    agent: str
+    at: str
+    phase: str
+    reason: str
+    health: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryQuery:
+    """Which part of an agent's history: of a time, the newest `limit` rows of it."""
+
+    agent: str
+    since: str
+    until: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What is saved together: all of it, or nothing."""
 
@@ -89,10 +111,13 @@ class Batch:
     changes: tuple[ChangeRow, ...] = ()
     bad: dict[str, dict[str, Any]] | None = None  # by key; replaces all
     holds: frozenset[str] | None = None  # replaces all
+    history: tuple[HistoryRow, ...] = ()
     whole: bool = False  # all that there is: agents and open changes that are not in it go
 
     def __bool__(self) -> bool:
-        lists = (self.agents, self.removed, self.configs, self.events, self.changes)
+        lists = (
+            self.agents, self.removed, self.configs, self.events, self.changes, self.history,
+        )  # fmt: skip
         replaced = (self.packages, self.bad, self.holds)
         return self.whole or any(lists) or any(each is not None for each in replaced)
 

@@ -20,7 +20,7 @@ _opmas() {
     done
     case "$path" in
         "") kind="words:status agent package change alert events bundle key token doctor diagnose version completion"; options="--json --socket --config --version" ;;
-        " agent") kind="words:list show limits create update rollback start stop restart remove logs new explain"; options="--json --socket --config" ;;
+        " agent") kind="words:list show history limits create update rollback start stop restart remove logs new explain"; options="--json --socket --config" ;;
         " package") kind="words:list show scan install update rollback remove hold unhold"; options="--json --socket --config" ;;
         " change") kind="words:list show undo wait"; options="--json --socket --config" ;;
         " alert") kind="words:list"; options="--json --socket --config" ;;
@@ -30,6 +30,7 @@ _opmas() {
         " status") kind=""; options="--json --socket --config" ;;
         " agent list") kind=""; options="--phase --package --json --socket --config" ;;
         " agent show") kind="agents"; options="--json --socket --config" ;;
+        " agent history") kind="agents"; options="--since --until --lines -n --json --socket --config" ;;
         " agent limits") kind="agents"; options="--apply --dry-run --no-wait --timeout --json --socket --config" ;;
         " agent create") kind="packages"; options="--package --version --config --set --limit --recovery --grant --grant-all --after --stopped --window --dry-run --no-wait --timeout --json --socket" ;;
         " agent update") kind="agents"; options="--package --unset --version --config --set --limit --recovery --grant --grant-all --after --stopped --window --dry-run --no-wait --expect --timeout --json --socket" ;;
@@ -77,6 +78,10 @@ _opmas() {
     case "$path $before" in
         " agent list --phase") kind="words:registered starting running reloading stopping stopped backoff failed quarantined" ;;
         " agent list --package") kind="packages" ;;
+        " agent history --since") kind="" ;;
+        " agent history --until") kind="" ;;
+        " agent history --lines") kind="" ;;
+        " agent history -n") kind="" ;;
         " agent limits --timeout") kind="" ;;
         " agent create --package") kind="packages" ;;
         " agent create --version") kind="" ;;

@@ -45,6 +45,7 @@ def members(value: Any) -> Any:
         ("agent.put", {"name": "web", "package": "nap"}),
         ("agent.stop", {"name": "web", "wait": 10}),
         ("agent.explain", {"name": "web"}),
+        ("agent.history", {"name": "web"}),
         ("alert.list", {}),
         ("limits.list", {}),
         ("limits.show", {"name": "web"}),

@@ -15,7 +15,7 @@ from typing import Any, Final
 from opmas.core.agent import check_name
 from opmas.errors import InvalidError, RequestError
 from tests.fakes.changes import FINAL, now
-from tests.fakes.limits import LimitMethods
+from tests.fakes.history import HistoryMethods
 from tests.fakes.packages import package
 
 __all__ = ["FakeHost", "answer", "package"]
@@ -26,7 +26,7 @@ PAGE: Final = 1000  # events in one answer, at most
 LONGEST_WAIT: Final = 60.0  # seconds
 
 
-class FakeHost(LimitMethods):
+class FakeHost(HistoryMethods):
     """The state behind a `FakeManager`; give it to the next one to mimic a restart.
 
     Changes end at once. With `ledger.by_hand = True` they wait for `step` and `finish`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from opmas.cli.commands.history import HISTORY
 from opmas.cli.commands.limits import LIMITS
 from opmas.cli.commands.model import (
     AGENT,
@@ -133,6 +134,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         (AGENT,),
         "opmas.agent/v1",
     ),
+    HISTORY,
     LIMITS,
     Command(
         ("agent", "create"),

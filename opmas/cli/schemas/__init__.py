@@ -11,6 +11,7 @@ from typing import Final
 
 from opmas.cli.schemas.agents import AGENT, DECISION, PLAN, RESULT
 from opmas.cli.schemas.changes import CHANGE
+from opmas.cli.schemas.history import AGENT_HISTORY
 from opmas.cli.schemas.host import ALERT, CHECK, EVENT, HOST, TOKEN
 from opmas.cli.schemas.limits import AGENT_LIMITS
 from opmas.cli.schemas.packages import BUNDLE, KEY, PACKAGE
@@ -43,6 +44,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "opmas.agent-list/v1": record("Agents.", {"agents": list_of("by name", AGENT)}),
     "opmas.agent/v1": AGENT,
     "opmas.agent-plan/v1": PLAN,
+    "opmas.agent-history/v1": AGENT_HISTORY,
     "opmas.agent-limits/v1": record(
         "Limits of agents.", {"agents": list_of("by name", AGENT_LIMITS)}
     ),

@@ -71,15 +71,9 @@ class Place:
         self._patch.setattr(catalogue, "agent_debs", lambda: dict(self.debs))
         self._patch.setattr(catalogue, "DEB_ROOT", self.path / "system")
         self._patch.setattr(lookout, "PERIOD", 0.05)
-<<<<<<< HEAD
         for reader in (lookout, scenery):
             self._patch.setattr(reader, "read_pressure", lambda: Pressure(0.0, 0.0, 0.0))
             self._patch.setattr(reader, "read_space", lambda _path: None)
-=======
-        self._patch.setattr(lookout, "read_pressure", lambda: Pressure(0.0, 0.0, 0.0))
-        self._patch.setattr(lookout, "read_space", lambda _path: None)
-        self._patch.setattr(scenery, "read_pressure", lambda: Pressure(0.0, 0.0, 0.0))
->>>>>>> a825a2b (wip)
         await self.units.__aenter__()
         await self.start()
         return self

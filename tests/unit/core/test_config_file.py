@@ -26,7 +26,9 @@ def test_every_commented_value_is_the_default() -> None:
     assert {name: len(section) for name, section in document.items()} == {
         "manager": 7,
         "start": 1,
-        "events": 1,
+        "events": 4,
+        "history": 2,
+        "database": 2,
         "agents": 2,
         "packages": 7,
         "changes": 2,

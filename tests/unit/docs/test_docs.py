@@ -78,7 +78,8 @@ def test_every_phase_is_explained():
 
 def test_every_event_type_is_in_the_reference():
     literals = re.findall(
-        r"\"(opmas\.(?:agent|alert|change|limits|package|manager)\.[a-z-]+)\"", code("core", "manager")
+        r"\"(opmas\.(?:agent|alert|change|limits|log|package|manager)\.[a-z-]+)\"",
+        code("core", "manager"),
     )
     told = {*literals} - PROGRAMS | COMPOSED
 
