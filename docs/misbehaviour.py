@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def rows() -> Iterator[tuple[str, str, str, str, str]]:
     """Yield what each agent does, what happens, what is told of it, and how soon it is over."""
     for row in CORPUS:
-        words = [word for word in row.expected(()) if word not in STARTS]
+        words = [word for word in (*row.expected(()), *row.told) if word not in STARTS]
         told = ", ".join(f"`{word}`" for word in words) or "nothing"
         yield f"`{row.name}`", row.words, row.answer, told, f"{row.within:g} s"
 

@@ -24,6 +24,12 @@ PLACE: Final = "/opt/agents"
 DATA: Final = "/var/lib/private/opmas-agents"
 SERVER: Final = "-server"
 DELAY: Final = 0.3  # seconds between two looks at all of them
+TOLD_BY: Final = {
+    "opmas.agent.health": "to",
+    "opmas.agent.recovery": "rung",
+    "opmas.alert.raised": "alert",
+    "opmas.alert.cleared": "alert",
+}
 LIFE: Final = ("opmas.agent.phase", "opmas.agent.exited")
 UNTOLD: Final = ("opmas.change.", "opmas.agent.created", "opmas.agent.updated")
 
@@ -87,21 +93,18 @@ class Outcome:
 
 
 def words(event: dict[str, Any]) -> list[str]:
-    """Return the event in a few words, as the stories of the corpus have them."""
-    kind, data = event["type"].removeprefix("opmas.agent."), event["data"]
+    """Return the event in a few words, as the rows of the corpus have them."""
+    kind, data = event["type"], event["data"]
     match kind:
-        case "phase":
+        case "opmas.agent.phase":
             return [f"{data['to']}: {data['reason']}"]
-        case "exited":
+        case "opmas.agent.exited":
             return [f"exited: {data['result']} {data['signal'] or data['status']}"]
-        case "health":
-            return [f"health: {data['to']}"]
-        case "recovery":
-            return [f"recovery: {data['rung']}"]
-        case "pressure":
+        case "opmas.agent.pressure":
             return [f"pressure: {sign['code']}" for sign in data["signs"]]
         case _:
-            return [str(kind)]
+            name = kind.removeprefix("opmas.").removeprefix("agent.")
+            return [f"{name}: {data[TOLD_BY[kind]]}" if kind in TOLD_BY else name]
 
 
 def instant(event: dict[str, Any]) -> float:
@@ -195,7 +198,7 @@ class Stage(Opmas):
         """Return what the agent uses, and how many lines it wrote."""
         found = {key: value or 0 for key, value in view["usage"].items()}
         lines = self.root / DATA[1:] / view["name"] / "lines"
-        return {**found, "lines": int(lines.read_text() or 0) if lines.exists() else 0}
+        return {**found, "lines": int(lines.read_text()) if lines.exists() else 0}
 
     def _outcome(self, events: list[dict[str, Any]], view: dict[str, Any]) -> Outcome:
         said = self.call("agent.explain", name=view["name"])

@@ -117,9 +117,12 @@ def escape():
 
 
 def make_zombies(agent):
-    """Start a child that ends, and never ask how it ended."""
-    if os.fork() == 0:
-        os._exit(0)
+    """Start children that end, and never ask how they ended; less of them from 170 on."""
+    for _ in range(10 if len(agent.kept) < 170 else 1):
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        agent.kept.append(child)
 
 
 def fork_bomb(agent):
@@ -163,7 +166,9 @@ def flood_the_log(agent):
     written = int(path.read_text()) if path.exists() else 0
     for _ in range(0, LINES, 20):
         os.write(2, LINE * 20)
-    path.write_text(str(written + LINES))
+    new = path.with_suffix(".new")
+    new.write_text(str(written + LINES))
+    new.replace(path)  # it is read from outside at any time
 
 
 def burn_cpu(agent):
