@@ -12,7 +12,7 @@ from opmas.diagnosis.programs import ask
 from opmas.diagnosis.units import AGENT, failed_agents
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from opmas.diagnosis.parts import Outcome
     from opmas.diagnosis.scene import Scene
@@ -24,6 +24,8 @@ OTHERS: Final = (
     "opmas-package@*", "opmas-apt@*", "opmas-probe@*", "opmas-hook@*", "opmas-rescue*",
     "opmas-upgrade*",
 )  # fmt: skip
+ASKED_FOR: Final = 1000  # lines of an agent
+NOT_WELL: Final = 300
 UNWELL: Final = 12  # agents that get a file of their own
 ENOUGH: Final = 0.5  # seconds for one of these
 WAIT: Final = 0.8  # seconds for systemd to say what is loaded
@@ -47,20 +49,23 @@ def gather_kernel(scene: Scene, out: Outcome) -> None:
 
 
 def gather_agents(scene: Scene, out: Outcome) -> None:
-    """Gather the agents' logs: of all together, then of those not well each apart."""
+    """Gather the agents' logs: of those asked for, of all together, of those not well."""
+    _apart(scene, out, scene.names, ASKED_FOR)
     units = out.board.get("units", WAIT)
-    # before those of single agents: it is one of the first things to look at. A pattern of units
-    # takes journalctl 5 s with 500 agents, their slice and systemd's own lines 0.2 s.
+    # A pattern of units takes journalctl 5 s with 500 agents, their slice and systemd's own
+    # lines 0.2 s.
     match = [f"_SYSTEMD_SLICE={name}" for name in _slices(units)]
     _add(scene, out, "journal/agents.log", [*match, "+", "_PID=1"], 4000, _is_of_agents)
     unwell: list[str] = out.board.get("unwell", SOON) or failed_agents(units)
-    names = list(dict.fromkeys([*scene.names, *unwell]))
-    for name in names[: max(UNWELL, len(scene.names))]:
+    _apart(scene, out, [name for name in unwell if name not in scene.names][:UNWELL], NOT_WELL)
+
+
+def _apart(scene: Scene, out: Outcome, names: Sequence[str], lines: int) -> None:
+    for name in names:
         if out.left < ENOUGH:
             out.problem(f"no time for the log of {name} and those after it")
-            break
-        argv = [f"--unit={unit_name(name)}"]
-        _add(scene, out, f"journal/agents/{name}.log", argv, 1000 if name in scene.names else 300)
+            return
+        _add(scene, out, f"journal/agents/{name}.log", [f"--unit={unit_name(name)}"], lines)
 
 
 def _slices(units: list[dict[str, Any]] | None) -> list[str]:

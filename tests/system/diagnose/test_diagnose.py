@@ -35,6 +35,7 @@ CANARIES: Final = [
     *("canary marked/v", "l+ue&of=it"),  # what is left of it where only ASCII passes
     KEY_BODY,
 ]
+LEAKY_LOG: Final = "journal/agents/leaky.log"
 LONGEST: Final = 5.0  # seconds: what is promised
 LARGEST: Final = 5_000_000  # bytes
 DROP_IN: Final = f"""[Service]
@@ -92,7 +93,6 @@ def test_no_secret_is_in_the_archive_in_any_form(opmas: Opmas):
     said = [c for c in CANARIES if any(c.encode() in layer for layer in layers(journal.encode()))]
     assert set(CANARIES) - set(said) == {SETTING, CREDENTIAL, OPTION}
     assert archive.leaks(CANARIES) == []
-    assert "<6> using [redacted:" in archive.text("journal/agents/leaky.log")
     assert taken < LONGEST
 
 
@@ -118,12 +118,17 @@ def test_it_holds_what_is_needed(opmas: Opmas):
 
 
 def test_the_same_secret_has_the_same_mark(opmas: Opmas):
-    archive, _ = diagnose(opmas, "--agent", "leaky")
+    def whole() -> Unpacked | None:  # a busy machine may have no time for all of it
+        found, _ = diagnose(opmas, "--agent", "leaky")
+        return found if {"database/agents.jsonl", LEAKY_LOG} <= set(found.files) else None
+
+    archive = wait_for(whole, 60, "an archive with the agent's log")
 
     stored = next(row for row in archive.rows("database/agents.jsonl") if row["name"] == "leaky")
     mark = stored["spec"]["config"]["marked"]
     assert mark.startswith("[redacted:")
-    assert f"using {mark} now" in archive.text("journal/agents/leaky.log")
+    assert f"<6> using {mark} now" in archive.text(LEAKY_LOG)
+    assert archive.leaks(CANARIES) == []
 
 
 def test_it_goes_to_standard_output_and_says_itself_as_json(opmas: Opmas):
