@@ -77,10 +77,9 @@ class Ladder(RuleBasedStateMachine):
     def operator_changes(self, name, bad, version):
         self.numbers += 1
         agent = self.host.roster.agents[name]
-        given = {"config": {"n": self.numbers}}
+        wanted = replace(agent.spec, config={"n": self.numbers})
         if version:
-            given = {"version": f"1.{self.numbers}"}
-        wanted = replace(agent.spec, **given)
+            wanted = replace(agent.spec, version=f"1.{self.numbers}")
         change = plan.put(agent.spec, wanted, author="ann", lives=True)
         assert change is not None
         if bad:
@@ -249,6 +248,7 @@ class Ladder(RuleBasedStateMachine):
     @invariant()
     def a_change_is_undone_once_and_only_one_that_can_be_the_cause(self):
         for change in self.host.undone:
+            assert change.undo_of is not None
             known = self.undone.setdefault(change.undo_of, change.id)
             assert known == change.id, "undone twice"
             culprit = self.host.roster.changes.get(change.undo_of)

@@ -195,6 +195,9 @@ documents = st.fixed_dictionaries(
             }
         ),
         "limits": st.fixed_dictionaries({"cpu_quota": st.integers(1, 400)}),
+        "recovery": st.fixed_dictionaries(
+            {"give_up_on": st.lists(st.integers(1, 255), max_size=3)}
+        ),
         "health_check": st.fixed_dictionaries(
             {"command": st.lists(printable, max_size=3).map(lambda words: ["/bin/true", *words])}
         ),
