@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from opmas.core.agent import Desired, Health, Phase, Reason, unit_name
+from opmas.core.agent import Desired, Phase, Reason, unit_name
 from opmas.core.assessment import UP
 from opmas.core.exits import EXIT_CONFIG, exit_text
+from opmas.core.healthwords import health_sentences
 from opmas.core.ladder import after, load, rung_of
-from opmas.core.state import DOWN, RETRIED, Agent, Pending, Then, fact, health
+from opmas.core.state import DOWN, RETRIED, Agent, Pending, Then, fact
 
 if TYPE_CHECKING:
     from opmas.core.policy import Policy
@@ -75,7 +76,7 @@ def explain(agent: Agent, now: float, policy: Policy) -> Explanation:
     facts = [
         f"It is wanted {agent.spec.desired}.",
         _unit_sentence(agent),
-        _health_sentence(agent),
+        *health_sentences(agent, now),
         _exit_sentence(agent),
         _failures_sentence(agent, policy),
         _waiting_sentence(agent),
@@ -93,15 +94,6 @@ def _unit_sentence(agent: Agent) -> str:
     # what a process that is no more said last, systemd still shows
     said = f', and it says "{unit.status_text}"' if unit.status_text and unit.main_pid else ""
     return f"systemd shows {unit.unit} as {state}{said}."
-
-
-def _health_sentence(agent: Agent) -> str:
-    report = health(agent)
-    if report.status is Health.UNKNOWN:
-        return ""
-    bad = [c for c in report.checks if c.status is not Health.HEALTHY]
-    details = "; ".join(f"{c.name}: {c.message or c.status}" for c in bad) or report.message
-    return f"Its health is {report.status}" + (f": {details}." if details else ".")
 
 
 def _exit_sentence(agent: Agent) -> str:
