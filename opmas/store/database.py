@@ -288,12 +288,12 @@ class Database:
             self._connection.execute(f"PRAGMA wal_autocheckpoint = {FEW}")
             for _ in range(portions):
                 with self._transaction():
-                    if history.relieve(self._connection):  # what was is missed least
-                        continue
-                    pruned = retention.relieve(self._connection, at)
-                if pruned is None:
+                    rows = history.relieve(self._connection)  # what was is missed least
+                    pruned = None if rows else retention.relieve(self._connection, at)
+                if pruned is not None:
+                    found.append(pruned)
+                elif not rows:
                     break
-                found.append(pruned)
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             self._look()
         return found
