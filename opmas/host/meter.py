@@ -8,6 +8,7 @@ group that was removed answers ENODEV: its files are opened anew, which are thos
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from typing import TYPE_CHECKING, Final
@@ -234,8 +235,9 @@ class Meter:
         path = f"{self._root}/{self._files[figure] % f'{AGENTS}/{unit_name(agent)}'}"
         try:
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            if files:  # a controller that the host does not have: others of its files are there
+        except OSError as error:
+            # a controller that the host does not have, when others of its files are there
+            if files and error.errno == errno.ENOENT:
                 files[figure] = MISSING
             return b""
         try:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 TICK: Final = 1.0  # seconds
 EACH: Final = 0.01  # seconds of the interval for each agent, when there are many
-DETAILS_A_SECOND: Final = 20
+DETAILS_A_SECOND: Final = 10  # each takes 0.2 ms of CPU time
 CLOSE: Final = 0.75  # of memory_max: from here on an agent's detail is read each time
 
 

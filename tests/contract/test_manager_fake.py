@@ -184,6 +184,13 @@ def test_filters_let_the_position_pass(call):
     assert page["last"] == call("event.list", after=0)["last"]
 
 
+def test_limits_that_are_not_proposed_cannot_be_applied(call):
+    create(call)
+
+    with pytest.raises(RequestError, match="none are proposed"):
+        call("limits.apply", name="web")
+
+
 def test_a_position_beyond_the_end_stays(call):
     assert call("event.list", after=900) == {"events": [], "last": 900}
 

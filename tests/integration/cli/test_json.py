@@ -27,6 +27,8 @@ def check(text, name):
         (("agent", "show", "web"), "opmas.agent/v1"),
         (("agent", "show", "idle"), "opmas.agent/v1"),
         (("agent", "explain", "web"), "opmas.explanation/v1"),
+        (("agent", "limits"), "opmas.agent-limits/v1"),
+        (("agent", "limits", "web"), "opmas.agent-limits/v1"),
         (("agent", "create", "new", "--package", "demo"), "opmas.agent/v1"),
         (("agent", "update", "web", "--set", "a=1"), "opmas.agent/v1"),
         (("agent", "create", "hostwatch", "--dry-run"), "opmas.agent-plan/v1"),
