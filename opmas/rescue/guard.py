@@ -1,8 +1,7 @@
-"""The guard of an upgrade: `save` and `arm` by the packages' scripts, `watch` as its service.
+"""The guard of an upgrade: armed by the packages' scripts, at work as its service.
 
-    opmas-guard save VERSION   before the first package of the version is unpacked
-    opmas-guard arm VERSION    before the manager's is
-    opmas-guard disarm         when the package goes
+    opmas-guard arm VERSION    before a package of the version is unpacked; the first time counts
+    opmas-guard disarm         when the manager's package goes
 
 The service runs from a copy of this package that the version before has made, with the .debs that
 it has put aside: nothing of the new version is in its way.
@@ -45,20 +44,16 @@ def main(words: Sequence[str]) -> int:
     places = find_places(os.environ)
     try:
         match list(words):
-            case ["save", version]:
-                save(places, version)
             case ["arm", version]:
                 arm(places, version)
             case ["disarm"]:
                 disarm(places)
             case ["watch"]:
-                from opmas.rescue.watch import Guard  # noqa: PLC0415 -- save and arm do without
+                from opmas.rescue.watch import Guard  # noqa: PLC0415 -- arm does without
 
                 Guard(places).run()
             case _:
-                sys.stderr.write(
-                    "usage: opmas-guard save VERSION | arm VERSION | disarm | watch\n"
-                )
+                sys.stderr.write("usage: opmas-guard arm VERSION | disarm | watch\n")
                 return 2
     except OSError as error:
         say(f"opmas-guard: cannot go on: {error}", 3)
@@ -66,7 +61,7 @@ def main(words: Sequence[str]) -> int:
     return 0
 
 
-def save(places: Places, version: str) -> str:
+def _save(places: Places, version: str) -> str:
     """Put the installed version aside, when `version` is a newer one; return which it is."""
     present = dpkg.packages()
     manager = present.get(dpkg.MAIN)
@@ -90,7 +85,7 @@ def arm(places: Places, version: str) -> None:
     pending = read_document(places.guard / PENDING)
     if pending is not None and (pending.get("phase") == REVERTING or pending.get("to") == version):
         return  # this is the way back, or the same again
-    before = save(places, version)
+    before = _save(places, version)
     refused = _refused(places, version, before, is_pending=pending is not None)
     if refused:
         say(f"opmas-guard: the upgrade to {version} is not watched: {refused}")

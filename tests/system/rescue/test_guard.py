@@ -83,6 +83,28 @@ def test_a_version_that_does_not_get_healthy_is_undone_and_no_agent_restarts(
     assert f"Pin: version {NEXT}" in host.run("cat", PIN).stdout
 
 
+def test_a_power_cut_in_the_middle_of_a_bad_upgrade_ends_at_the_version_before(
+    stage: Stage, next_debs: Path, tmp_path: Path
+) -> None:
+    host = stage.host
+    host.run("rm", "-f", RESULT, f"{GUARD}/undone.json", PIN)
+    host.copy_in(broken.make(next_debs, tmp_path, "exits"), "/root/debs")
+
+    with host.popen("sh", "-c", f"{' '.join(APT)} install /root/debs/*.deb") as installing:
+        wait_for(lambda: NEXT in dict(versions(host)), 60.0, "the first package is unpacked")
+        host.kill()
+        installing.communicate()
+    host.boot()
+    undone = result(stage)
+
+    assert undone["outcome"] == "reverted"
+    assert versions(host) == {(VERSION, "ii")}
+    assert host.run("dpkg", "--audit").stdout == ""
+    stage.wait_active(AGENT)
+    stage.wait_active(MANAGER)
+    host.run("rm", "-r", "/root/debs")
+
+
 def test_a_good_upgrade_leaves_no_guard_behind_and_a_downgrade_by_hand_is_not_undone(
     stage: Stage, debs: Path, next_debs: Path
 ) -> None:
