@@ -74,14 +74,13 @@ def decide(agent: Agent, event: Event, now: float, context: Context) -> Decision
     agent = replace(agent, let_down=context.let_down(agent))
     lately, news = forgiven(agent, now, context)
     after, effects = _step(lately, event, now, context)
-    after, more = _kept_alive(judged(agent, after, now), event, now, context)
-    return after, (*news, *phase_news(agent, after), *effects, *more)
+    seen = judged(agent, after, now)
+    after, more = _kept_alive(seen, event, now, context)
+    return after, (*news, *phase_news(agent, seen), *effects, *more)
 
 
 def _kept_alive(agent: Agent, event: Event, now: float, context: Context) -> Decision:
-    """Return the agent on its way down, when the check of its life says that it does not work:
-    systemd sees it run, and it is started again as one that failed.
-    """
+    """Return the agent on its way down when the check of its life failed, to be started again."""
     if not isinstance(event, events.Probed) or not not_alive(agent):
         return agent, ()
     wanted = agent.spec.desired is Desired.RUNNING and agent.pending is Pending.NOTHING

@@ -23,7 +23,9 @@ from opmas.core.assessment import (
 from opmas.core.health import Check, Report
 from opmas.core.moves import enter
 from opmas.core.recall import dump_health, unheard, with_health
+from opmas.core.roster import Roster, step
 from opmas.core.state import Agent, deadline, health
+from opmas.core.ties import Ties
 from opmas.core.vitals import Advance, Lack, Sign, Traits, Vitals
 from tests.builders import active, agent, killed, running, unit
 
@@ -301,3 +303,15 @@ def test_the_same_facts_give_the_same_answer():
     other = told(running(unit=active(status_text="x")), events.HealthReported(BAD))
 
     assert assess(one, 12.0) == assess(other, 12.0)
+
+
+def test_a_failed_check_of_its_life_is_told_once_before_the_stop_that_follows():
+    ties = {("nap", ""): Ties(traits=LIVE)}
+    agents = Roster(agents={"web": running(vitals=Vitals(traits=LIVE, passed=True))}, ties=ties)
+
+    agents, effects = step(agents, "web", events.Probed(BAD), 9.0)
+
+    told = [e.type for e in effects if isinstance(e, events.Announce)]
+    assert told == ["opmas.agent.health", "opmas.agent.phase"]
+    assert agents.agents["web"].phase is Phase.STOPPING
+    assert agents.agents["web"].reason is Reason.UNHEALTHY
