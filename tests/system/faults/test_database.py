@@ -83,6 +83,9 @@ def test_a_read_only_state_directory_stops_no_agent_and_no_manager(scene: Scene)
         status = opmas.status()
     finally:
         scene.host.run("mount", "-o", "remount,rw", STATE)
+    # systemd mounted it for the manager as it was at its start
+    opmas.systemctl("restart", "opmas-manager")
+    opmas.up()
     wait_for(lambda: opmas.status()["state"] == "ok", 30, "the problem is over")
 
     assert status["agents"]["total"] == len(scene.pids)
