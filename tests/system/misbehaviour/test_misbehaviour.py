@@ -19,7 +19,7 @@ BYSTANDERS = ("bystander-1", "bystander-2", "bystander-3")
 BYSTANDERS_UNITS = [f"opmas-agent@{name}.service" for name in BYSTANDERS]
 RESTART = 0.1  # seconds, RestartSec= of the template
 ANSWER = 1.0  # seconds that an answer may take
-KEPT = 0.8  # of the flood, at most
+KEPT = 0.9  # of the flood, at most
 
 
 @dataclass(frozen=True, slots=True)

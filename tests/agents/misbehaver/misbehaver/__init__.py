@@ -140,7 +140,7 @@ def fork_bomb(agent):
 
 def leak_descriptors(agent):
     """Open files and close none; less of them from 850 on."""
-    files = 32 if len(agent.kept) < 850 else 4
+    files = 32 if len(agent.kept) < 850 else 2
     agent.kept += [os.open("/dev/null", os.O_RDONLY) for _ in range(files)]
 
 
