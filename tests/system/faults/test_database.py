@@ -21,7 +21,7 @@ DAMAGES = {
     "cut short": f"truncate -s 10000 {DATABASE}",
     "empty": f"truncate -s 0 {DATABASE}",
     "gone": f"rm {DATABASE}",
-    "gone, with its backups": f"rm -r {DATABASE} /var/lib/opmas/backups",
+    "gone, with its backups": f"rm -rf {DATABASE} {STATE}/backups",
     "another program's": f"head -c 50000 /bin/true > {DATABASE}",
 }
 LOCK = """
