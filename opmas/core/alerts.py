@@ -1,8 +1,8 @@
 """What somebody should know of now: derived from the roster, and told when it begins and ends.
 
 A small read model: `follow` compares the roster before and after a turn, and keeps in the roster
-which alerts are up. Alerts are not saved: after a restart of the manager those that hold are up
-again without being told once more.
+which alerts are up. Alerts are not saved: to a manager that begins those are up that follow from
+what was saved, and only what is otherwise since is told.
 """
 
 from __future__ import annotations
@@ -102,10 +102,7 @@ def follow(before: Roster, roster: Roster, now: float) -> tuple[Roster, tuple[An
     Only what can have changed is looked at: agents that are others than before, and those for
     which time matters.
     """
-    known = roster.alerts
-    if known is None:
-        everything = _looked_at(roster, roster.agents.values(), {}, now)
-        return replace(roster, alerts={a.key: a for a in everything}), ()
+    known = _saved(before, roster, now) if roster.alerts is None else roster.alerts
     agents = roster.agents
     others = [a for n, a in agents.items() if before.agents.get(n) is not a or _passes(a)]
     subjects = {f"agent/{agent.name}" for agent in others}
@@ -114,11 +111,17 @@ def follow(before: Roster, roster: Roster, now: float) -> tuple[Roster, tuple[An
     merged = {
         key: replace(a, since=known[key].since) if key in known else a for key, a in found.items()
     }
-    if merged == known:
+    if merged == roster.alerts:
         return roster, ()
     news = [_told("opmas.alert.raised", a) for key, a in merged.items() if key not in known]
     news += [_told("opmas.alert.cleared", a) for key, a in known.items() if key not in merged]
     return replace(roster, alerts=merged), tuple(news)
+
+
+def _saved(before: Roster, roster: Roster, now: float) -> Alerts:
+    """Return the alerts that were up when the manager began, by what it knew then."""
+    saved = replace(before, utc_offset=roster.utc_offset)
+    return {a.key: a for a in _looked_at(saved, saved.agents.values(), {}, now)}
 
 
 def listed(roster: Roster) -> list[Alert]:
@@ -160,8 +163,7 @@ def _of_agent(roster: Roster, agent: Agent, now: float) -> Iterator[Alert]:
         yield Alert(Code.UNHEALTHY, subject, words or "it is unhealthy", utc)
     undone = next((d for d in reversed(agent.decisions) if d.rung == Rung.UNDO), None)
     if undone is not None and 0 <= utc - undone.at < UNDONE_FOR:
-        change = undone.inputs.get("suspect")
-        yield Alert(Code.UNDONE, subject, f"change {change} was undone", undone.at)
+        yield Alert(Code.UNDONE, subject, _undone(agent, undone.inputs.get("suspect")), undone.at)
     near = next((s for s in agent.vitals.signs if s.code == Code.NEAR_MEMORY), None)
     if near is not None:
         yield Alert(Code.NEAR_MEMORY, subject, near.message, utc)
@@ -170,6 +172,12 @@ def _of_agent(roster: Roster, agent: Agent, now: float) -> Iterator[Alert]:
 def _failed(agent: Agent) -> str:
     times = "once" if agent.failures == 1 else f"{agent.failures} times"
     return f"it failed {times} in a row" if agent.failures else message(agent)
+
+
+def _undone(agent: Agent, change: object) -> str:
+    if agent.altered is not None and agent.altered.change == change:  # forgotten when it is done
+        return f"change {change} is being undone, or could not be"
+    return f"change {change} was undone"
 
 
 def _is_long_unhealthy(agent: Agent, now: float) -> bool:

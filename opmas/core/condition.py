@@ -25,13 +25,15 @@ _LATER: Final[dict[str, Any]] = {
     "renewed_at": None,
     "well_since": None,
 }
+_ENUMS: Final = ("phase", "reason", "pending", "then")
+_KEPT: Final = (*_PLAIN, *_LATER, *_ENUMS, "last_exit", "decisions", "altered", "remedy")
 
 
 def dump_condition(agent: Agent) -> dict[str, Any]:
     """Return the condition as a JSON object."""
     plain = {name: getattr(agent, name) for name in (*_PLAIN, *_LATER)}
     last_exit = None if agent.last_exit is None else asdict(agent.last_exit)
-    enums = {name: str(getattr(agent, name)) for name in ("phase", "reason", "pending", "then")}
+    enums = {name: str(getattr(agent, name)) for name in _ENUMS}
     return {
         **plain,
         **enums,
@@ -41,6 +43,13 @@ def dump_condition(agent: Agent) -> dict[str, Any]:
         "altered": None if agent.altered is None else dump_alteration(agent.altered),
         "remedy": None if agent.remedy is None else asdict(agent.remedy),
     }
+
+
+def differs(old: Agent, new: Agent) -> bool:
+    """Return whether what is saved of the two differs; made for a comparison at each event."""
+    if any(getattr(old, name) != getattr(new, name) for name in _KEPT):
+        return True
+    return dump_health(old) != dump_health(new)
 
 
 def load_condition(spec: AgentSpec, saved: dict[str, Any]) -> Agent:

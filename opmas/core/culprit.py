@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from opmas.core.agent import Desired, Health, Phase
+from opmas.core.agent import Desired, Health, Phase, Reason
 from opmas.core.changes import of_agent
 from opmas.core.state import Pending, health
+from opmas.core.suspicion import excused
 from opmas.core.ties import ties_of
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ def culprit(roster: Roster, agent: Agent, period: float, now: float) -> str:
     """Return the agent that is to be restarted for this one's sake, or nothing.
 
     Of several that depend on each other it is the one at the bottom: the others may only suffer
-    from it. One that was restarted so within `period` is left alone.
+    from it. One that was restarted so within `period` is left alone, and one that suffers from
+    what is outside of it: a restart does not help that.
     """
     found, seen = "", {agent.name}
     names = ties_of(roster, agent).requires
@@ -46,6 +48,8 @@ def _may_be_restarted(roster: Roster, agent: Agent, period: float, now: float) -
     if agent.held or agent.paused or agent.pending is not Pending.NOTHING:
         return False
     if agent.spec.desired is not Desired.RUNNING or of_agent(roster, agent.name) is not None:
+        return False
+    if excused(roster, agent, Reason.UNHEALTHY) is not None:
         return False
     lately = agent.renewed_at is not None and now - agent.renewed_at < period
     return not lately and roster.budget.is_free(now)

@@ -27,7 +27,7 @@ from opmas.core.agent import Desired, Phase, Reason
 from opmas.core.assessment import judged, learned, not_alive
 from opmas.core.events import Forget, Prepare, StartUnit, StopUnit
 from opmas.core.jobnews import START_GRACE, foreign_job_ended, job_issued
-from opmas.core.moves import enter, queue
+from opmas.core.moves import enter, queue, shown
 from opmas.core.news import exit_news, phase_news
 from opmas.core.recall import unheard
 from opmas.core.recovery import (
@@ -228,7 +228,7 @@ def _is_wanted(agent: Agent) -> bool:
 
 def _observe(agent: Agent, unit: UnitState | None, now: float) -> Decision:
     exits = exit_news(agent, unit)
-    agent = replace(agent, unit=unit)
+    agent = shown(agent, unit, now)
     if exits is not None:
         agent = replace(agent, last_exit=unit)
     effects = () if exits is None else (exits,)
@@ -301,7 +301,7 @@ def _tick(agent: Agent, now: float, context: Context) -> Decision:
         if agent.unit is not None and agent.unit.job_id:
             return replace(agent, settle_at=now + SETTLE), ()  # its job will tell
         if agent.pending is Pending.STOP:
-            return _stop(agent, now)  # the one before was refused, or its job replaced
+            return _stop(agent, now, agent.reason)  # the one before was refused, or replaced
         return _settle(agent, now, context)
     if is_due(agent, now) and agent.phase in RETRIED and not agent.paused:
         return retried(agent, now, context)
@@ -373,16 +373,16 @@ def _resume(agent: Agent, unit: UnitState | None, now: float, *, same_boot: bool
         agent = booted(agent, now)
     exits = exit_news(agent, unit)
     last_exit = agent.last_exit if exits is None else unit
-    agent = replace(
-        agent, unit=unit, last_exit=last_exit, jobs=frozenset(), foreign_job=False, settle_at=None
-    )
+    agent = replace(shown(agent, unit, now), last_exit=last_exit)
+    agent = replace(agent, jobs=frozenset(), foreign_job=False, settle_at=None)
     after, effects = _resumed(agent, unit, now)
     return after, effects if exits is None else (exits, *effects)
 
 
 def _resumed(agent: Agent, unit: UnitState | None, now: float) -> Decision:
     if agent.then in {Then.REMOVE, Then.PURGE} or agent.pending is Pending.STOP:
-        return _stopped(agent, now) if fact(unit) in DOWN else _stop(agent, now)
+        why = agent.reason if agent.phase is Phase.STOPPING else Reason.REQUESTED
+        return _stopped(agent, now) if fact(unit) in DOWN else _stop(agent, now, why)
     if fact(unit) not in DOWN and agent.paused:
         return _stop(replace(agent, pending=Pending.NOTHING), now, Reason.CHANGE)
     if fact(unit) not in DOWN:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from opmas.core.agent import Phase, Reason
+from opmas.core.assessment import UP
 from opmas.core.state import Agent, Pending, Then
 from opmas.core.vitals import of_new_run
+
+if TYPE_CHECKING:
+    from opmas.core.unit import UnitState
 
 
 def queue(agent: Agent, reason: Reason, now: float) -> Agent:
@@ -15,6 +20,23 @@ def queue(agent: Agent, reason: Reason, now: float) -> Agent:
         agent, pending=Pending.QUEUED, then=Then.NOTHING, retry_at=None, settle_at=None
     )
     return enter(agent, Phase.STARTING, reason, now)
+
+
+def shown(agent: Agent, unit: UnitState | None, now: float) -> Agent:
+    """Return the agent with what systemd shows of it now.
+
+    Between two looks it may have been started again: what another run said or did is not this
+    one's, and nobody has seen this one do well yet.
+    """
+    agent = replace(agent, unit=unit)
+    run, known = "" if unit is None else unit.invocation_id, agent.vitals.run
+    if not run or run == known:
+        return agent
+    if not known:
+        return replace(agent, vitals=replace(agent.vitals, run=run))
+    since = now if agent.phase in UP else agent.since
+    vitals = replace(of_new_run(agent.vitals), run=run)
+    return replace(agent, vitals=vitals, since=since, well_since=None)
 
 
 def enter(agent: Agent, phase: Phase, reason: Reason, now: float) -> Agent:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from opmas.core.vitals import Sign
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from opmas.core.agent import Limits
     from opmas.core.usage import Detail, Sample
@@ -69,6 +69,12 @@ class Pressing:
 
 
 NO_PRESSURE: Final = Pressing()
+
+
+def resumed(signs: Iterable[Sign]) -> Pressing:
+    """Return what a manager that begins knows: the signs that were told already."""
+    found = {sign.code: sign for sign in signs}
+    return Pressing(found, quiet=0 if THROTTLED in found else CALM)
 
 
 def look(before: Pressing, sample: Sample, limits: Limits) -> Pressing:

@@ -1,7 +1,8 @@
 """What of an agent's health is saved, so that a restart of the manager does not change it.
 
 Only what rarely changes: the status that the agent and its probe last gave, the status that is
-shown, the times of its last exits. The words come again with the next report.
+shown, the signs of pressure, the times of its last exits. The words come again with the next
+report.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from opmas.core.agent import Health
 from opmas.core.damping import Damping
 from opmas.core.health import Report
-from opmas.core.vitals import Said, Vitals
+from opmas.core.vitals import Said, Sign, Vitals
 
 if TYPE_CHECKING:
     from opmas.core.state import Agent
@@ -32,6 +33,8 @@ def dump_health(agent: Agent) -> dict[str, Any]:
         "passed": vitals.passed,
         "exits": list(vitals.exits),
         "hung_at": vitals.hung_at,
+        "signs": {sign.code: sign.message for sign in vitals.signs},
+        "run": vitals.run,
     }
 
 
@@ -46,9 +49,12 @@ def with_health(agent: Agent, saved: dict[str, Any] | None) -> Agent:
         passed=saved["passed"],
         exits=tuple(saved["exits"]),
         hung_at=saved["hung_at"],
+        signs=tuple(Sign(code, message) for code, message in saved.get("signs", {}).items()),
+        signs_at=since,
+        run=saved.get("run", ""),
     )
-    shown = None if status is None else Health(status)
-    damping = Damping(shown, since, tuple(saved["changes"]))
+    told = None if status is None else Health(status)
+    damping = Damping(told, since, tuple(saved["changes"]))
     return replace(agent, vitals=vitals, damping=damping)
 
 

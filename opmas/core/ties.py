@@ -50,8 +50,11 @@ def is_let_down(roster: Roster, agent: Agent) -> bool:
             return True
         if other.since >= agent.since - MARGIN and agent.phase is Phase.STOPPING:
             return True
-        if agent.phase in UP and _came_up(other) > roster.utc_offset + agent.since:
-            return True  # it went and came back while the manager was away
+        # It went and came back while the manager was away. The wall clock alone does not tell:
+        # when it is set back, all starts seem to be later.
+        later = _came_up(other) > roster.utc_offset + agent.since
+        if agent.phase in UP and other.since > agent.since and later:
+            return True
     return False
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core.change import dump_change
-from opmas.core.condition import dump_condition, dump_spec
+from opmas.core.condition import differs, dump_condition, dump_spec
 from opmas.core.knownbad import dump_bad
 from opmas.errors import RevisionError
 from opmas.manager.states import rows_of
@@ -225,7 +225,7 @@ def _differs(old: Agent | None, new: Agent) -> bool:
         return False
     if old is None or old.spec != new.spec:
         return True
-    return dump_condition(old) != dump_condition(new)
+    return differs(old, new)
 
 
 def _row(agent: Agent, record: Record) -> AgentRow:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from opmas.core.agent import unit_name
 from opmas.core.events import Pressed
-from opmas.core.pressing import NO_PRESSURE, Pressing, look
+from opmas.core.pressing import NO_PRESSURE, Pressing, look, resumed
 from opmas.core.state import LIVE
 from opmas.core.usage import Descriptors, Sample
 from opmas.errors import SystemdError
@@ -131,7 +131,8 @@ class Usages:
     def _begin_round(self) -> None:
         agents = self._writer.roster.agents
         names = [a.name for a in agents.values() if a.phase in LIVE]
-        for name in self._known.keys() - set(names):
+        pressed = {a.name for a in agents.values() if a.vitals.signs}  # told by another manager
+        for name in (self._known.keys() | pressed) - set(names):
             self._gone(name)
         self._meter.keep(names)
         self._learner.keep(agents)
@@ -141,18 +142,21 @@ class Usages:
         self._next_round = self._clock() + interval
 
     def _gone(self, name: str) -> None:
-        known = self._known.pop(name)
-        if known.pressing.signs and name in self._writer.roster.agents:
+        known = self._known.pop(name, None)
+        agent = self._writer.roster.agents.get(name)
+        if agent is None:
+            return
+        if agent.vitals.signs if known is None else known.pressing.signs:
             self._tell(name, NO_PRESSURE)
 
     def _take(self, agent: Agent) -> None:
         name, run = agent.name, _run(agent)
         before = self._known.get(name)
+        pressing = resumed(agent.vitals.signs) if before is None else before.pressing
         if before is not None and before.run != run:
             self._gone(name)
-            before = None
+            before, pressing = None, NO_PRESSURE
         sample = self._sample(agent, before)
-        pressing = NO_PRESSURE if before is None else before.pressing
         after = look(pressing, sample, self._limits.limits(agent.spec))
         self._known[name] = _Known(run, sample, after)
         if after.codes != pressing.codes:

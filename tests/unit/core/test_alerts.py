@@ -7,6 +7,7 @@ from dataclasses import replace
 from opmas.core import events, roster
 from opmas.core.agent import Desired, Health, Phase, Reason
 from opmas.core.alerts import SEVERITIES, UNDONE_FOR, UNHEALTHY_FOR, WORDS, Code, follow, listed
+from opmas.core.alteration import Alteration
 from opmas.core.budget import Budget
 from opmas.core.decided import Decided
 from opmas.core.health import Report
@@ -79,6 +80,16 @@ def test_an_undo_is_told_for_a_day():
     assert news == [("raised", "undone", "agent/web")]
     assert listed(up)[0].message == "change 7 was undone"
     assert end == [("cleared", "undone", "agent/web")]
+
+
+def test_an_undo_that_is_not_done_yet_is_not_told_as_done():
+    undone = Decided(1000.0, "undo", "undo", 10.0, (), {"suspect": 7})
+    altered = Alteration(7, "config", 900.0, was_well=True, undone=True)
+    before = whole(running())
+
+    up, _ = told(before, with_agent(before, running(decisions=(undone,), altered=altered)), 1001.0)
+
+    assert listed(up)[0].message == "change 7 is being undone, or could not be"
 
 
 def test_memory_near_its_limit_is_told():

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
-from opmas.core.agent import Desired, Limits, Phase, Reason
+import pytest
+
+from opmas.core.agent import Desired, Health, Limits, Phase, Reason
 from opmas.core.alteration import Alteration
-from opmas.core.condition import dump_condition, dump_spec, load_condition, load_spec
+from opmas.core.condition import differs, dump_condition, dump_spec, load_condition, load_spec
 from opmas.core.decided import Cure, Decided, Remedy
+from opmas.core.health import Report
 from opmas.core.state import Pending, Then
+from opmas.core.vitals import Said, Vitals
 from tests.builders import agent, killed, spec
 
 
@@ -49,6 +54,24 @@ def test_a_condition_survives_json_but_for_what_systemd_tells_anew():
     back = load_condition(whole.spec, json.loads(json.dumps(dump_condition(seen))))
 
     assert back == whole
+
+
+@pytest.mark.parametrize("field", sorted({*dump_condition(agent())} - {"health"}))
+def test_each_part_of_a_condition_that_changes_is_saved(field):
+    before = agent(last_exit=killed())
+
+    assert not differs(before, agent(last_exit=killed(), unit=killed()))
+    other: dict[str, Any] = {field: "another"}
+    assert differs(before, replace(before, **other))
+
+
+def test_health_that_changes_is_saved_and_its_words_are_not():
+    degraded = Said(Report(Health.DEGRADED, "slow"), 1.0)
+    before = agent(vitals=Vitals(reported=degraded))
+    slower = Said(Report(Health.DEGRADED, "slower"), 2.0)
+
+    assert not differs(before, agent(vitals=Vitals(reported=slower)))
+    assert differs(before, agent())
 
 
 def test_what_an_older_version_saved_knows_nothing_of_the_ladder():

@@ -21,7 +21,7 @@ from opmas.core.surroundings import Surroundings
 from opmas.core.suspicion import excused, suspicion
 from opmas.core.ties import Ties
 from opmas.core.vitals import Said, Vitals
-from tests.builders import exited, running, spec
+from tests.builders import agent, exited, running, spec
 
 COMMITTED = 1000.0
 SINCE = 1100.0
@@ -138,7 +138,8 @@ def sick(name, **changes):
 
 def guilty(*others, now=1000.0, **of):
     victim = running()
-    agents = {a.name: a for a in (victim, *others)}
+    well = running("disk", spec=spec("disk", package="disk"))
+    agents = {a.name: a for a in (victim, well, *others)}
     return culprit(Roster(agents, ties=TIES, **of), victim, 600.0, now)
 
 
@@ -150,6 +151,16 @@ def test_a_dependency_that_runs_and_is_unhealthy_is_the_cause():
 
 def test_the_one_at_the_bottom_is_restarted():
     assert guilty(sick("db"), sick("disk")) == "disk"
+
+
+def test_one_that_suffers_from_outside_is_not_restarted():
+    away = (Check("upstream", Health.UNHEALTHY, "connection-refused"),)
+    said = Said(Report(Health.UNHEALTHY, "no", away), 0.0)
+    suffering = replace(sick("db"), vitals=Vitals(reported=said))
+    disk_down = agent("disk", spec=spec("disk", package="disk"), phase=Phase.STOPPED)
+
+    assert guilty(suffering) == ""
+    assert guilty(sick("db"), disk_down) == ""
 
 
 def test_one_that_hangs_in_its_reload_is_the_cause():

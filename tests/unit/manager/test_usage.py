@@ -13,6 +13,7 @@ from opmas.core.learning import WINDOW
 from opmas.core.limits import NO_HOST_LIMITS
 from opmas.core.roster import Roster
 from opmas.core.settings import Learn, LimitsSection, Settings, UsageSection
+from opmas.core.vitals import Sign, Vitals
 from opmas.host.meter import Meter
 from opmas.manager.learner import SAVE_EVERY, Learner
 from opmas.manager.limits import LimitsOf
@@ -174,6 +175,27 @@ def test_the_signs_of_a_run_end_with_it(stage):
     stage.live(6)
 
     assert stage.writer.signs == [("a0", ("near-tasks-limit",)), ("a0", ())]
+
+
+def test_a_sign_that_the_manager_before_told_is_not_told_once_more(stage):
+    near = Sign("near-memory-limit", "it needs 98 % of its memory_max")
+    stage.change(vitals=Vitals(signs=(near,)))
+    stage.uses("a0", held=250 * MIB)
+    stage.live(6)
+    assert stage.writer.signs == []
+
+    stage.uses("a0")
+    stage.live(20)
+    assert stage.writer.signs == [("a0", ())]
+
+
+def test_a_sign_that_the_manager_before_told_ends_with_an_agent_that_is_down(stage):
+    near = Sign("near-memory-limit", "it needs 98 % of its memory_max")
+    stage.change(vitals=Vitals(signs=(near,)), phase=builders.stopped().phase)
+
+    stage.live(1)
+
+    assert stage.writer.signs == [("a0", ())]
 
 
 def test_the_files_of_an_agent_that_went_are_closed(stage):
