@@ -1,3 +1,3 @@
 """The version of OPMAS: one line, read by the packages, the CLI and the API."""
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"
