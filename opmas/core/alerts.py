@@ -104,7 +104,14 @@ def follow(before: Roster, roster: Roster, now: float) -> tuple[Roster, tuple[An
     """
     known = _saved(before, roster, now) if roster.alerts is None else roster.alerts
     agents = roster.agents
-    others = [a for n, a in agents.items() if before.agents.get(n) is not a or _passes(a)]
+    ends = {a.subject for a in known.values() if a.code is Code.UNDONE}  # by time alone
+    others = [
+        a
+        for n, a in agents.items()
+        if before.agents.get(n) is not a
+        or a.damping.status is Health.UNHEALTHY
+        or (ends and f"agent/{n}" in ends)
+    ]
     subjects = {f"agent/{agent.name}" for agent in others}
     left = [a for a in known.values() if a.subject not in subjects and _is_there(roster, a)]
     found = {a.key: a for a in (*left, *_looked_at(roster, others, known, now))}
@@ -141,13 +148,6 @@ def _looked_at(
 
 def _is_there(roster: Roster, alert: Alert) -> bool:
     return alert.subject.removeprefix("agent/") in roster.agents
-
-
-def _passes(agent: Agent) -> bool:
-    """Return whether time alone may raise or clear an alert of the agent."""
-    if agent.damping.status is Health.UNHEALTHY:
-        return True
-    return bool(agent.decisions) and any(d.rung == Rung.UNDO for d in agent.decisions)
 
 
 def _of_agent(roster: Roster, agent: Agent, now: float) -> Iterator[Alert]:

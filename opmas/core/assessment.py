@@ -230,7 +230,8 @@ def _probed(agent: Agent) -> Iterator[Fact]:
     said = agent.vitals.probed
     if said is not None:
         report = said.report
-        code = "check-passed" if report.status is Health.HEALTHY else "check-failed"
+        codes = {Health.HEALTHY: "check-passed", Health.UNKNOWN: "no-result"}
+        code = codes.get(report.status, "check-failed")
         yield Fact("probe", report.status, code, report.message, "probe", said.at)
     elif agent.vitals.traits.check:
         message = "its health check has no result yet"

@@ -37,6 +37,7 @@ LINE_LIMIT: Final = 64 * 1024
 RATE: Final = 50.0  # messages a second that an agent may send for long
 BURST: Final = 200.0
 EVENT_COST: Final = 5.0  # messages: each is written to the disk, and pushes an older one out
+REPORT_COST: Final = 5.0  # messages, of a report that is not as the one before: it may be saved
 EVENT_LIMIT: Final = 8 * 1024  # bytes: a page of 1,000 must fit into one answer
 HEALTH_LIMIT: Final = 32 * 1024  # bytes: the list of 500 agents must fit too
 REFUSALS_APART: Final = 60.0  # seconds
@@ -227,6 +228,7 @@ class AgentLinks:
         if heard.reported == report and known is not None and known.report == report:
             return
         heard.reported = report
+        heard.tokens -= REPORT_COST - 1
         self._writer.post(name, HealthReported(report))
 
     def _event(self, name: str, params: dict[str, Any]) -> None:

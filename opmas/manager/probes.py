@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from opmas.core.agent import Health, probe_unit
 from opmas.core.assessment import UP
 from opmas.core.events import Probed
-from opmas.core.health import Probing
+from opmas.core.health import Probing, Report
 from opmas.errors import SystemdError
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 JOB_GRACE = 10.0  # seconds beyond the check's own timeout until its job must have ended
+# What it said long ago is not believed.
+NOT_RUN: Final = Report(Health.UNKNOWN, "its health check cannot be run: OPMAS's log says why")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class Probes:
         probing = Probing(check.failures, check.successes, status=known)
         hint = f"see `journalctl -u {probe_unit(name)}`"
         told = None if said is None else said.report
+        missed = 0  # checks in a row that were not made, whatever they would have found
         # of its run, not of ours: a manager that comes back does not wait once more
         await asyncio.sleep(max(0.0, agent.since + check.start_delay - loop.time()))
         while True:
@@ -103,11 +106,14 @@ class Probes:
                 result = await self._jobs.run(probe_unit(name), check.timeout + JOB_GRACE)
             except (SystemdError, TimeoutError) as error:
                 logger.warning("agent %s: its health check cannot be run: %s", name, error)
+                missed += 1
+                report = told if missed < check.failures else NOT_RUN
             else:
+                missed = 0
                 self._checked_at[name] = loop.time()
                 probing = probing.after(passed=result == "done")
                 report = probing.report(hint)
-                if report != told:
-                    self._writer.post(name, Probed(report))
-                    told = report
+            if report is not None and report != told:
+                self._writer.post(name, Probed(report))
+                told = report
             await asyncio.sleep(check.period)

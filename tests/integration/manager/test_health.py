@@ -183,6 +183,42 @@ async def test_an_agent_that_goes_away_from_the_manager_is_not_unhealthy(
 
 
 @in_loop
+async def test_a_check_that_cannot_be_run_any_more_is_not_believed(place: Place) -> None:
+    async with place:
+        await place.create(package="checked")
+        await health_is(place, "healthy")
+
+        place.units.masked.add(PROBE)
+        blind = await health_is(place, "unknown")
+        assert fact(blind, "probe")["code"] == "no-result"
+        assert "cannot be run" in blind["health_message"]
+
+        place.units.masked.discard(PROBE)
+        await health_is(place, "healthy")
+
+
+@in_loop
+async def test_health_that_changes_all_the_time_is_read_more_slowly(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with place:
+        monkeypatch.setattr(link, "agent_of_process", lambda _pid, _uid: "web")
+        await place.create()
+        _, writer = await asyncio.open_unix_connection(str(place.path / "run/agent.sock"))
+        lines = (
+            b'{"method":"health","params":{"status":"%b"}}\n' % status
+            for _ in range(50)
+            for status in (b"degraded", b"healthy")
+        )
+        writer.write(b"".join(lines))
+
+        heard = place.manager.links.heard("web")
+        await place.until(lambda: heard.tokens < 1, "it has said more than its share")
+        writer.close()
+        await writer.wait_closed()
+
+
+@in_loop
 async def test_a_crash_is_a_fact(place: Place) -> None:
     async with place:
         await place.create()
