@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from opmas.core import engine, plan
 from opmas.core import roster as rosters
+from opmas.core.agent import Phase
 from opmas.core.cause import Cause
 from opmas.core.condition import dump_spec, load_spec
 from opmas.core.decided import Cure, Decided
@@ -41,6 +42,8 @@ def remedy(roster: Roster, now: float) -> Step:
         if agent.remedy is None:
             continue
         roster = _with(roster, replace(agent, remedy=None))
+        if agent.phase is not Phase.BACKOFF:
+            continue  # the database was away, and it was tried meanwhile
         if agent.remedy.cure is Cure.UNDO:
             roster, more = _undo(roster, agent, now)
         else:

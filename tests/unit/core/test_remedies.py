@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from opmas.core import engine, plan
 from opmas.core.agent import Health, Phase, Reason
 from opmas.core.alteration import Alteration, alteration, part_digest
@@ -98,6 +100,18 @@ def test_an_agent_that_is_so_already_is_left_alone():
     after, effects = remedy(known, 5.0)
 
     assert (after.changes, effects) == ({}, ())
+
+
+@pytest.mark.parametrize("phase", [Phase.STARTING, Phase.RUNNING, Phase.STOPPED])
+def test_a_remedy_that_comes_too_late_is_dropped(phase):
+    """While the database is away nothing is undone, and the agent is tried all the same."""
+    known = Roster({"web": victim(altered({"config": {"n": 1}}), phase=phase)}, last_change=7)
+
+    after, effects = remedy(known, 5.0)
+
+    assert (after.changes, effects) == ({}, ())
+    assert after.agents["web"].remedy is None
+    assert not was_undone(after.agents["web"])
 
 
 def sick():
