@@ -8,6 +8,10 @@ and the end of a wait for a dependency need none.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,13 @@ class Budget:
     def is_free(self, now: float) -> bool:
         """Return whether a restart may be at once."""
         return self.at(now) <= now
+
+    def resumed(self, places: Iterable[float]) -> Budget:
+        """Return the budget in which the last of these places in the line was taken."""
+        last = max(places, default=None)
+        if last is None or self.per_minute <= 0:
+            return self
+        return replace(self, spent_until=last + self.burst * self._interval)
 
     @property
     def _interval(self) -> float:

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from opmas.core.agent import Reason
 from opmas.core.change import load_change
 from opmas.core.changes import REMEMBERED
 from opmas.core.condition import load_condition, load_spec
@@ -18,6 +19,7 @@ from opmas.manager.saver import Stamps
 from opmas.store.rows import ChangeQuery
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from opmas.core.roster import Roster
@@ -84,8 +86,11 @@ def load_saved(
         agents = [load_condition(load_spec(row.spec), row.condition) for row in rows]
         records = {row.name: record_of(row) for row in rows}
         found = [*_last_changes(database), *_active_changes(database)]
+        known = _with(roster, agents)
+        if same_boot:
+            known = replace(known, budget=known.budget.resumed(_places(agents)))
         loaded, stamps = _with_changes(
-            database, _with(roster, agents), found, clock.monotonic(), same_boot=same_boot
+            database, known, found, clock.monotonic(), same_boot=same_boot
         )
         return Saved(loaded, records, stamps)
     rows = [] if database is None else database.agents()
@@ -148,6 +153,13 @@ def _with_changes(
         holds=database.holds(),
     )  # fmt: skip
     return roster, stamps
+
+
+def _places(agents: list[Agent]) -> Iterator[float]:
+    """Yield the instants that agents were given which wait for the host's budget of restarts."""
+    for agent in agents:
+        if agent.reason is Reason.BUDGET and agent.retry_at is not None:
+            yield agent.retry_at
 
 
 def _with(roster: Roster, agents: list[Agent]) -> Roster:

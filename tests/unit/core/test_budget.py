@@ -38,3 +38,15 @@ def test_sums_of_floats_make_nobody_wait():
         assert budget.at(now) == now
         budget = budget.taken(now)
         now += 2.0
+
+
+def test_who_stands_in_line_over_a_restart_of_the_manager_stays_before_the_others():
+    budget, places = Budget(burst=3, per_minute=30.0), []
+    for _ in range(5):
+        places.append(budget.at(100.0))
+        budget = budget.taken(100.0)
+
+    next_one = Budget(burst=3, per_minute=30.0).resumed(p for p in places if p > 100.0)
+
+    assert next_one.at(101.0) == budget.at(101.0) == 106.0
+    assert Budget().resumed(()) == Budget()
