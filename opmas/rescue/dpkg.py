@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -91,16 +92,30 @@ def run(*argv: str) -> int:
     """Run dpkg with the lock held by the caller; what it says goes to the journal."""
     options = ("--force-confdef", "--force-confold", "--force-downgrade")
     try:
-        done = subprocess.run(
-            [DPKG, *options, *argv],
-            env=ENVIRONMENT,
-            stdin=subprocess.DEVNULL,
-            timeout=RUN_LIMIT,
-            check=False,
-        )
+        with _let_finish():
+            done = subprocess.run(
+                [DPKG, *options, *argv],
+                env=ENVIRONMENT,
+                stdin=subprocess.DEVNULL,
+                timeout=RUN_LIMIT,
+                check=False,
+            )
     except (OSError, subprocess.TimeoutExpired):
         return 127
     return done.returncode
+
+
+@contextlib.contextmanager
+def _let_finish() -> Iterator[None]:
+    """Put off SIGTERM: systemd kills the dpkg that is left when the guard is gone."""
+    came: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if came:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def audit() -> str:

@@ -25,6 +25,7 @@ CACHES: Final = (Path("/var/cache/opmas/debs"), Path("/var/cache/apt/archives"))
 DATABASE: Final = "manager.db"
 DATABASE_LIMIT: Final = 512 << 20  # bytes; the store keeps backups of its own, of any size
 SPARE: Final = 64 << 20  # bytes that must stay free
+COPY: Final = 0x4F504D43  # as opmas/store/copying.py marks a database whose log went on elsewhere
 PAGES: Final = 1000  # of the database at a time, so that the manager can write in between
 
 HERE: Final = Path(__file__).parent
@@ -104,6 +105,7 @@ def keep_database(source: Path, target: Path) -> str:
         target.unlink(missing_ok=True)
         with sqlite3.connect(source, timeout=5.0) as old, sqlite3.connect(target) as new:
             old.backup(new, pages=PAGES, sleep=0.01)
+            new.execute(f"PRAGMA application_id = {COPY}")
         old.close()
         new.close()
     except (OSError, sqlite3.Error) as error:

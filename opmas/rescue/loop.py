@@ -180,6 +180,7 @@ class Rescue:
     def _agents(self) -> tuple[list[Known], str]:
         known = known_agents(read_document(self._places.last_good))
         if known is not None:
+            known = [agent for agent in known if self._is_wanted(agent)]
             return known, str(self._places.last_good)
         # the manager was up in this boot: what does not run now was stopped after that
         seen = self._boot_id if self._mark() == self._boot_id else ""
@@ -189,6 +190,12 @@ class Rescue:
             for path in sorted(folder.glob("*/agent.json"))
         ]
         return [agent for agent in found if agent is not None], str(folder)
+
+    def _is_wanted(self, agent: Known) -> bool:
+        """Return whether nobody stopped it since: its file is written at once, the set is not."""
+        document = read_document(self._places.state / "agents" / agent.name / "agent.json") or {}
+        spec = document.get("spec")
+        return not isinstance(spec, dict) or spec.get("desired", "running") == "running"
 
     def _mark(self) -> str:
         try:

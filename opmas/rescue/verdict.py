@@ -12,6 +12,8 @@ LIMIT: Final = 300.0  # seconds for that, from when dpkg is done
 GIVEN_UP_FOR: Final = (
     5.0  # seconds that it is down for good; shorter, and somebody starts it again
 )
+# Seconds without an answer on a host that has much to do; a hang is ended by WatchdogSec=30.
+SILENT_FOR: Final = 30.0
 HALF_FOR: Final = 60.0  # the same of packages that dpkg left half configured: apt -f takes a while
 TRIES: Final = 2  # a version that was undone so often is not guarded any more: somebody insists
 
@@ -34,6 +36,7 @@ class Watch(NamedTuple):
     down_since: float | None = None
     half_since: float | None = None
     pid: int = 0
+    answered_at: float | None = None
 
 
 class Verdict(Enum):
@@ -60,6 +63,8 @@ def judge(watch: Watch, look: Look, to: str) -> tuple[Watch, Judgement]:
         if look.at - since >= HALF_FOR:
             return watch, Judgement(Verdict.BAD, "dpkg could not configure its packages")
         return watch, Judgement(Verdict.WAIT)
+    if not look.installed and look.at - watch.began < LIMIT:
+        return watch, Judgement(Verdict.WAIT)  # dpkg does not say: one that goes disarms the guard
     if look.installed != to:
         was = look.installed or "nothing"
         return watch, Judgement(Verdict.LEFT, f"opmas-manager {to} is not installed, but {was}")
@@ -71,7 +76,8 @@ def judge(watch: Watch, look: Look, to: str) -> tuple[Watch, Judgement]:
 def _judge_manager(watch: Watch, look: Look) -> tuple[Watch, Judgement]:
     standing = Standing.MOVES if look.manager is None else stand(look.manager)
     watch = _noted(watch, look, standing)
-    if watch.well_since is not None and look.at - watch.well_since >= STAYS:
+    stays = watch.well_since is not None and look.at - watch.well_since >= STAYS
+    if stays and look.answers:
         return watch, Judgement(Verdict.WELL)
     if watch.down_since is not None and look.at - watch.down_since >= GIVEN_UP_FOR:
         return watch, Judgement(Verdict.BAD, _why(look.manager))
@@ -85,17 +91,17 @@ def _judge_manager(watch: Watch, look: Look) -> tuple[Watch, Judgement]:
 
 
 def _noted(watch: Watch, look: Look, standing: Standing) -> Watch:
-    pid = 0 if look.manager is None else look.manager.pid
-    well = standing is Standing.UP and look.answers
-    if not well:
-        well_since = None
-    else:
+    pid = watch.pid if look.manager is None else look.manager.pid
+    answered_at = look.at if look.answers else watch.answered_at if pid == watch.pid else None
+    speaks = answered_at is not None and look.at - answered_at < SILENT_FOR
+    well_since = None
+    if speaks and (standing is Standing.UP or look.manager is None):
         stays = watch.well_since is not None and watch.pid == pid
         well_since = watch.well_since if stays else look.at
     down_since = None
     if standing is Standing.DOWN:
         down_since = look.at if watch.down_since is None else watch.down_since
-    return Watch(watch.began, well_since, down_since, None, pid)
+    return Watch(watch.began, well_since, down_since, None, pid, answered_at)
 
 
 def _why(manager: Unit | None) -> str:

@@ -143,11 +143,13 @@ class Guard:
         document = keep.kept(folder)
         if document is None:
             return "", f"nothing is kept of {before}"
+        present = dpkg.packages()
+        if dpkg.MAIN not in present:
+            return "", "dpkg does not say what is installed"
         # not the agents: they run on with what they have in memory
         call("/usr/bin/systemctl", "stop", RESCUE, MANAGER, limit=STOPS_WITHIN)
         restored = self._bring_database_back(folder, int(document.get("schema", 0)))
         self._systemd.forgive(MANAGER)
-        present = dpkg.packages()
         files = [
             str(folder / file)
             for name, file in document["debs"].items()

@@ -11,6 +11,7 @@ import pytest
 
 from opmas.rescue.database import bring_back, is_sound, schema_of
 from opmas.rescue.keep import keep_database
+from opmas.store.copying import COPY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,3 +102,12 @@ def test_what_is_no_database_has_no_schema(tmp_path: Path) -> None:
     assert schema_of(tmp_path / "x.db") is None
     assert schema_of(tmp_path / "missing.db") is None
     assert not (tmp_path / "missing.db").exists()
+
+
+def test_the_copy_says_that_its_log_may_have_gone_on_elsewhere(tmp_path: Path) -> None:
+    path = make(tmp_path / "manager.db", KNOWN, "old")
+
+    assert keep_database(path, tmp_path / "copy.db") == ""
+
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        assert copy.execute("PRAGMA application_id").fetchone() == (COPY,)

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
 from opmas.rescue.dpkg import Package, parse_packages
 from opmas.rescue.repack import split_stanza
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STANZA = """\
 Package: opmas-manager
@@ -49,3 +58,27 @@ def test_only_installed_packages_of_the_source_are_ours() -> None:
         "opmas-manager": Package("opmas-manager", "0.3.0", "all", "installed"),
         "python3-opmas-agent": Package("python3-opmas-agent", "0.3.0", "all", "unpacked"),
     }
+
+
+CALLS_DPKG = """
+import sys
+from opmas.rescue import dpkg
+dpkg.DPKG = sys.argv[1]
+dpkg.run("--install", "x.deb")
+"""
+
+
+def test_a_dpkg_that_runs_is_let_finish_before_the_guard_ends(tmp_path: Path) -> None:
+    for fifo in ("begun", "go"):
+        os.mkfifo(tmp_path / fifo)
+    slow = tmp_path / "dpkg"
+    slow.write_text("#!/bin/sh\ncd ${0%/*}\necho > begun\nread line < go\ntouch done\n")
+    slow.chmod(0o755)
+    guard = subprocess.Popen([sys.executable, "-c", CALLS_DPKG, str(slow)])
+
+    (tmp_path / "begun").read_text()
+    guard.send_signal(signal.SIGTERM)
+    (tmp_path / "go").write_text("\n")
+
+    assert guard.wait(30) == -signal.SIGTERM
+    assert (tmp_path / "done").exists()

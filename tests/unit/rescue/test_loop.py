@@ -195,3 +195,16 @@ def test_a_report_that_cannot_be_written_does_not_keep_agents_from_starting(
     Rescue(places, world, world, BOOT).run()
 
     assert world.said[0] == (0.0, f"start {DB} {WEB}")
+
+
+def test_what_was_stopped_after_the_set_was_written_is_not_started_by_the_next_boot(
+    places: Places,
+) -> None:
+    folder = places.state / "agents" / "web"
+    folder.mkdir(parents=True)
+    (folder / "agent.json").write_text(json.dumps({"spec": {"desired": "stopped"}}))
+    world = World()
+
+    report = rescue(places, world)
+
+    assert report["started"] == [DB]

@@ -88,7 +88,7 @@ def test_packages_that_are_configured_after_all_are_watched_from_then_on() -> No
     assert follow(look(0, whole=False), look(10), look(70))[0] is Verdict.WELL
 
 
-@pytest.mark.parametrize("version", [OLD, "", "9.9"])
+@pytest.mark.parametrize("version", [OLD, "9.9"])
 def test_an_upgrade_that_did_not_come_about_is_not_judged(version: str) -> None:
     assert follow(look(0, installed=version))[0] is Verdict.LEFT
 
@@ -100,3 +100,26 @@ def test_a_version_that_was_undone_twice_is_not_guarded_any_more(
     undone: dict[str, Any] | None, guarded: bool
 ) -> None:
     assert may_guard(NEW, undone) is guarded
+
+
+def test_a_host_that_has_much_to_do_undoes_no_upgrade() -> None:
+    silences = [look(at, answers=at % 40 < 20) for at in range(0, 81, 5)]
+    no_systemd = [look(70), look(75, None), look(80)]
+
+    assert follow(*silences)[0] is Verdict.WELL
+    assert follow(look(65), *no_systemd, look(125))[0] is Verdict.WELL
+
+
+def test_while_it_is_silent_nothing_is_judged_well() -> None:
+    assert follow(look(0), look(40), look(65, answers=False))[0] is Verdict.WAIT
+
+
+def test_a_manager_that_never_answers_is_bad_however_long_it_is_up() -> None:
+    silent = [look(at, answers=False) for at in range(0, 301, 20)]
+
+    assert follow(*silent)[0] is Verdict.BAD
+
+
+def test_a_dpkg_that_does_not_say_what_is_installed_ends_no_watch() -> None:
+    assert follow(look(0, installed=""), look(1), look(61))[0] is Verdict.WELL
+    assert follow(look(0, installed=""), look(300, installed=""))[0] is Verdict.LEFT
