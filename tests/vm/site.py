@@ -22,6 +22,11 @@ DPKG_LOG: Final = "/var/log/dpkg.log"
 STEPS: Final = "/opt/steps.py"
 WATCH_CHANGES: Final = ("python3", STEPS, "changes", DATABASE)
 WATCH_DPKG: Final = ("python3", STEPS, "dpkg", DPKG_LOG)
+# Their packages cost the manager time at each start, so no more than are used.
+TEST_PACKAGES: Final = ("exec-sleep", "greedy")
+# An emulated processor is twenty times slower than those that the limits are made for.
+SLOW: Final = "/etc/systemd/system/opmas-manager.service.d/slow.conf"
+PATIENCE: Final = "[Service]\nTimeoutStartSec=10min\nWatchdogSec=5min\n"
 SETTINGS: Final = "manager:\n  packages_path: [/usr/lib/opmas/agents, /opt/agents]\n"
 INSTALLED: Final = 300.0  # seconds, ten times what it takes alone
 SETTLED: Final = 120.0
@@ -50,13 +55,17 @@ class Site:
 
     def add_test_agents(self, keys: Path) -> None:
         """Give the machine the agents of the tests as packages, and trust in their bundles."""
-        self.bring(TEST_AGENTS, "/opt/agents")
+        for name in TEST_PACKAGES:
+            self.bring(TEST_AGENTS / name, f"/opt/agents/{name}")
         self.bring(HERE / "agents", "/opt/agents")
         self.bring(HERE / "steps.py", STEPS)
         self.bring(trust(keys), TRUSTED_KEYS)
         self.machine.run("chmod", "-R", "a+rX", "/opt/agents")
         self.machine.run("tee", "/etc/opmas/opmas.yaml", input=SETTINGS)
-        self.machine.run("systemctl", "restart", "opmas-manager")
+        self.machine.run("mkdir", "-p", str(Path(SLOW).parent))
+        self.machine.run("tee", SLOW, input=PATIENCE)
+        self.machine.run("systemctl", "daemon-reload")
+        self.machine.run("systemctl", "restart", "opmas-manager", timeout=INSTALLED)
 
     def opmas(self, *arguments: str, check: bool = True) -> str:
         return self.machine.run("opmas", *arguments, check=check, timeout=SETTLED).stdout
