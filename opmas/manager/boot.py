@@ -106,12 +106,24 @@ def load_saved(
     return Saved(loaded, merged.records, stamps, rebuilt, merged.newer, merged.gone)
 
 
-def adopted(database: Database, known: Roster, now: float, *, same_boot: bool) -> Saved:
-    """Return what is known with what the database holds beside it: it could not be read before."""
-    active = _active_changes(database)
-    loaded, stamps = _with_changes(database, known, active, now, same_boot=same_boot)
+def adopted(
+    database: Database, known: Roster, now: float, *, same_boot: bool, is_latest: bool = True
+) -> Saved:
+    """Return what is known with what the database holds beside it: it could not be read before.
+
+    One that is not the latest, a backup, knows nothing of what went since: agents that have no
+    file are gone, and what was under way then is not what is now.
+    """
+    if is_latest:
+        found = _active_changes(database)
+    else:
+        found = [row for row in _last_changes(database) if row.ended_at is not None]
+    loaded, stamps = _with_changes(database, known, found, now, same_boot=same_boot)
     agents, records = dict(known.agents), {}
-    for row in database.agents():
+    rows = database.agents()
+    if not is_latest and known.agents:
+        rows = [row for row in rows if row.name in known.agents]
+    for row in rows:
         spec = load_spec(row.spec)
         there = agents.setdefault(row.name, load_condition(spec, row.condition))
         records[row.name] = record_of(row)

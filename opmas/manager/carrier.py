@@ -70,6 +70,7 @@ class Carrier:
         self._packages = packages
         self._tasks: set[asyncio.Task[None]] = set()
         self._freshness = Freshness(writer, units)
+        self._unnoted: dict[str, None] = {}  # agents that were wished up or down since
         self.changing: Changing
 
     def carry_out(self, effects: Iterable[Effect]) -> None:
@@ -83,6 +84,26 @@ class Carrier:
                 self._send_config(effect.agent)
             elif not isinstance(effect, StartUnit) or effect.agent not in failed:
                 self._call(effect)
+
+    def note(self, name: str) -> None:
+        """Have the agent's file say whether it is to run: a stop prepares nothing."""
+        if not self._unnoted:
+            self._spawn("notes", self._note_all())
+        self._unnoted[name] = None
+
+    async def _note_all(self) -> None:
+        await asyncio.sleep(0)
+        while self._unnoted:
+            name = next(iter(self._unnoted))
+            agent = self._writer.roster.agents.get(name)
+            if agent is not None:
+                version = self._writer.saver.records[name].config_version
+                try:
+                    self._files.write_spec(agent.spec, version)
+                except OSError as error:  # looked at again when the manager starts
+                    logger.warning("agent %s: its file is old: %s", name, error)
+            del self._unnoted[name]
+            await asyncio.sleep(0)  # a whole host that is stopped is not written in one turn
 
     def _call(self, effect: Effect) -> None:
         match effect:

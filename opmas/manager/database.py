@@ -103,6 +103,8 @@ class Databases:
 
     def look(self, *, thorough: bool = False) -> Look:
         """Make sure that what is there can be opened: a damaged file gives way to a backup."""
+        if self.current is not None and self.current.replaced():
+            self.current.leave_log()
         found, message = self._find(thorough=thorough)
         if found is Found.SOUND:
             look = Look(found, unsaved=self._save_before_migration())
@@ -140,7 +142,7 @@ class Databases:
             return None
         try:
             self.current = database = self._opened()
-            origin = Origin.KEPT if look is None else self._origin(look, database)
+            origin = Origin.KEPT if look is None else self._origin(look, database, last)
             hole = None
             if origin is not Origin.KEPT:
                 upto = max(last or self._upto(origin, database), database.last)
@@ -278,10 +280,11 @@ class Databases:
         unknown = origin is Origin.RESTORED and not self._sequence.upto
         return database.last + FAR if unknown else self._sequence.upto
 
-    def _origin(self, look: Look, database: Database) -> Origin:
+    def _origin(self, look: Look, database: Database, last: int) -> Origin:
         if look.backup:
             return Origin.RESTORED
         if look.found in {Found.MISSING, Found.DAMAGED}:
             return Origin.NEW
-        older = database.is_copy or self._sequence.is_older(database.last)
+        older = database.last < last or self._sequence.is_older(database.last)
+        older = older or database.is_copy
         return Origin.RESTORED if older else Origin.KEPT

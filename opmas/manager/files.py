@@ -74,15 +74,15 @@ class AgentFiles:
         """Make the configuration's files say what is in force. Raises OSError."""
         folder = self._agents / spec.name
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        given = {
-            "agent": spec.name,
-            "package": spec.package,
-            "version": config_version,
-            "config": merged_config(spec, package),
-        }
         # The agent's own user, whom nobody knows yet, reads it where it is mounted for it. Here
         # nobody does: the directories above are root's alone.
-        write_whole(folder / CONFIG, json.dumps(given, indent=1) + "\n", 0o644)
+        write_whole(folder / CONFIG, _config_text(spec, package, config_version), 0o644)
+        self.write_spec(spec, config_version)
+
+    def write_spec(self, spec: AgentSpec, config_version: int) -> None:
+        """Make the file beside the configuration say how the agent is declared. Raises OSError."""
+        folder = self._agents / spec.name
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(folder / SPEC, _saved_text(spec, config_version), 0o600)
 
     def write_hook(
@@ -100,6 +100,7 @@ class AgentFiles:
     def are_current(self, spec: AgentSpec, package: Package, config_version: int) -> bool:
         """Return whether the files say what is in force; a kill before `write` leaves old ones."""
         wanted = {
+            self._agents / spec.name / CONFIG: _config_text(spec, package, config_version),
             self._agents / spec.name / SPEC: _saved_text(spec, config_version),
             self._drop_in(unit_name(spec.name)): self.drop_in(spec, package),
         }
@@ -181,6 +182,16 @@ class AgentFiles:
 def _saved_text(spec: AgentSpec, config_version: int) -> str:
     saved = {"spec": dump_spec(spec), "config_version": config_version}
     return json.dumps(saved, indent=1) + "\n"
+
+
+def _config_text(spec: AgentSpec, package: Package, config_version: int) -> str:
+    given = {
+        "agent": spec.name,
+        "package": spec.package,
+        "version": config_version,
+        "config": merged_config(spec, package),
+    }
+    return json.dumps(given, indent=1) + "\n"
 
 
 def merged_config(spec: AgentSpec, package: Package) -> dict[str, Any]:

@@ -58,6 +58,7 @@ class Keeper:
         self._same_boot = same_boot
         self._pruning = Pruning(settings.events, databases, writer, log, clock)
         self._complete = True  # what is known holds all that the database does
+        self._is_latest = True  # the database that is taken up is no older copy
         self._wants_backup = False
         self._backup: asyncio.Task[None] | None = None
         self._failures = 0
@@ -130,6 +131,7 @@ class Keeper:
         if not self._log.last:  # it could not be read until now
             self._log.load()
         self._writer.saver.save_everything()
+        self._is_latest = opened.origin is Origin.KEPT
         self._writer.post_step(self._adopt)  # a turn, and so a save
         if opened.origin is not Origin.KEPT:
             self._log.first = databases.current.first if databases.current else 0
@@ -141,7 +143,9 @@ class Keeper:
         database = self._databases.current
         if self._complete or database is None:
             return roster, ()
-        saved = adopted(database, roster, now, same_boot=self._same_boot)
+        saved = adopted(
+            database, roster, now, same_boot=self._same_boot, is_latest=self._is_latest
+        )
         self._complete = True
         self._writer.saver.adopt(saved.records, saved.stamps)
         self._adopted()
@@ -219,6 +223,7 @@ class Keeper:
                 backups.make, self._clock.utc(), keep, lambda: self._ends
             )
         except DamagedError as error:
+            self._failures += 1  # not again at once: the disk of the copy may be at fault
             if (database := self._databases.current) is not None:
                 database.damaged = error.message  # looked into, and mended, by the next round
             return

@@ -112,9 +112,10 @@ class Learner:
 
     def keep(self, agents: Container[str]) -> None:
         """Forget all other agents."""
+        for name in [n for n in self._windows if n not in agents]:
+            del self._windows[name]
         for name in [n for n in self._learned if n not in agents]:
             del self._learned[name]
-            self._windows.pop(name, None)
             self._unsaved.pop(name, None)
             self._gone.add(name)
 

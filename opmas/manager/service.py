@@ -123,7 +123,7 @@ class Manager:
             clock=self._clock,
         )
         self.carrier.changing = self.changing
-        writer.carry_out = self.carrier.carry_out
+        writer.carry_out, writer.wished = self.carrier.carry_out, self.carrier.note
         writer.progressed = self._progressed
         self._log.published = self.links.deliver
         self.watch = Watch(

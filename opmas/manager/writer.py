@@ -62,7 +62,10 @@ class _Item:
 
 
 class Writer:
-    """Owns the roster. `carry_out` gets the effects, `progressed` is called each turn."""
+    """Owns the roster. `carry_out` gets the effects, `progressed` is called each turn.
+
+    `wished` gets the name of each agent that is to run or not to run from now on, and that alone.
+    """
 
     def __init__(
         self,
@@ -84,6 +87,7 @@ class Writer:
         self._broken: set[int] = set()  # changes, said once each
         self._watchers: dict[asyncio.Future[None], Callable[[], bool]] = {}
         self.carry_out: Callable[[Iterable[Effect]], None] = lambda _: None
+        self.wished: Callable[[str], None] = lambda _: None
         self.progressed: Callable[[], None] = lambda: None
         self.surroundings: Callable[[], Surroundings] = Surroundings
 
@@ -178,6 +182,10 @@ class Writer:
             self._log.publish(stored)
         with _reported("what was decided was not carried out"):
             self.carry_out([e for e in effects if not isinstance(e, Announce)])
+        for name, agent in after.agents.items():
+            old = before.agents.get(name)
+            if old is not None and old is not agent and _was_wished(old.spec, agent.spec):
+                self.wished(name)
         self._answer(items)
 
     def _isolate(self, items: list[_Item], error: Exception) -> None:
@@ -279,3 +287,7 @@ class Writer:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await self._wake.wait()
+
+
+def _was_wished(old: AgentSpec, new: AgentSpec) -> bool:
+    return old.desired != new.desired and replace(old, desired=new.desired) == new

@@ -60,6 +60,7 @@ class Database:
             try:
                 self._prepare(check=check)
                 self._identity = _identity(path)
+                self._log = {each: _identity(each) for each in _beside(path) if each.exists()}
                 self.first, self.last = self._bounds()
                 self.pruned = retention.read(self._connection)
             except BaseException:
@@ -90,6 +91,16 @@ class Database:
             return _identity(self.path) != self._identity
         except OSError:
             return True
+
+    def leave_log(self) -> None:
+        """Take away what this connection wrote beside the file: another file is there by now.
+
+        SQLite would take the write-ahead log for that one's own, and mix the two.
+        """
+        for path, identity in self._log.items():
+            with contextlib.suppress(OSError):
+                if _identity(path) == identity:
+                    path.unlink()
 
     def save(self, batch: Batch) -> tuple[int, ...]:
         """Save all of the batch, and return the sequence numbers that its events got."""
@@ -340,6 +351,10 @@ def _bounded(
 
 def _dump(document: dict[str, Any]) -> str:
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+
+
+def _beside(path: Path) -> list[Path]:
+    return [path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm")]
 
 
 def _identity(path: Path) -> tuple[int, int]:

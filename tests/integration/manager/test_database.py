@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opmas.errors import StoreError
+from opmas.errors import DamagedError, StoreError
 from opmas.manager import backups, reserve
 from opmas.manager.backups import FORM
 from tests.integration.manager.place import Place
@@ -308,6 +308,96 @@ async def refusal(place: Place) -> str:
     with pytest.raises(StoreError) as caught:
         await place.create("late", wait=0)
     return str(caught.value)
+
+
+@in_loop
+async def test_a_backup_that_is_taken_up_late_brings_no_agent_back_that_was_removed(place):
+    async with place:
+        await place.create("web")
+        await place.create("gone")
+        await backed_up(place)
+        await place.call("agent.remove", name="gone", wait=10)
+        await place.kill()
+        other = sqlite3.connect(place.database)
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        await place.start()
+        assert "database-unavailable" in await codes(place)
+        other.rollback()
+        other.close()
+        remove_logs(place)
+        overwrite(place.database, 0, 9000)
+        await place.until(lambda: not place.manager.writer.saver.behind, "all is saved")
+
+        agents = (await place.call("agent.list"))["agents"]
+
+        assert [a["name"] for a in agents] == ["web"]
+        assert len(await place.events(type="opmas.log.restored", after=0)) == 1
+
+
+@in_loop
+async def test_an_agent_that_was_stopped_is_so_after_the_database_is_lost(place):
+    async with place:
+        await place.create("web")
+        await backed_up(place)
+        await place.call("agent.stop", name="web", wait=10)
+        await place.kill()
+        remove_logs(place)
+        place.database.unlink()
+
+        await place.start()
+
+        view = await place.show()
+        assert (view["desired"], view["phase"]) == ("stopped", "registered")
+
+
+@in_loop
+async def test_another_database_in_its_place_is_not_mixed_with_what_was_written_to_the_old(place):
+    async with place:
+        await place.create("web")
+        database = place.manager._databases.current
+        assert database is not None
+        with closing(sqlite3.connect(place.database)) as connection:
+            connection.execute("VACUUM INTO ?", (str(place.path / "mine.db"),))
+        await place.create("two")
+        for number in range(20):
+            await place.create("web", config={"naps": number})
+        database._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        await place.create("three")
+        seen = (await place.call("host.status"))["events"]["last"]
+
+        (place.path / "mine.db").rename(place.database)
+        await place.until(lambda: place.manager._databases.current is not database, "it is seen")
+        await place.until(lambda: not place.manager.writer.saver.behind, "all is saved")
+
+        numbers, missing = await all_pages(place)
+        assert not list(place.database.parent.glob("*.damaged-*"))
+        assert covered(numbers, missing)
+        [told] = await place.events(type="opmas.log.restored", after=0)
+        assert told["sequence"] > seen, "no number is given twice"
+        agents = (await place.call("agent.list"))["agents"]
+        assert [a["name"] for a in agents] == ["three", "two", "web"]
+
+
+@in_loop
+async def test_copies_that_go_wrong_are_not_made_again_at_once(place, monkeypatch):
+    async with place:
+        await place.create("web")
+        keeper, tries = place.manager.keeper, []
+
+        def refuse(*_args: Any) -> None:
+            tries.append(1)
+            raise DamagedError("the disk of the copy is bad")
+
+        monkeypatch.setattr(place.manager._databases.backups, "make", refuse)
+        keeper._wants_backup = True
+        keeper._begin_backup()
+        await place.until(lambda: bool(tries) and keeper._backup is None, "it went wrong")
+
+        await keeper.look()  # the database is looked at, and is sound
+        await keeper.look()
+
+        assert (len(tries), keeper._backup) == (1, None)
 
 
 @in_loop

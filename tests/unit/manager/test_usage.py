@@ -266,6 +266,15 @@ def test_what_was_learned_is_saved_and_taken_up_again(stage):
     assert again.learned("a0").windows == stage.learner.learned("a0").windows == 3
 
 
+def test_nothing_is_kept_of_agents_that_went_before_much_was_learned_of_them(stage):
+    stage.usages.tick()
+    assert stage.learner._windows.keys() == {"a0"}
+
+    stage.learner.keep({})
+
+    assert stage.learner._windows == {}
+
+
 def test_a_lost_database_loses_history_and_nothing_else(stage):
     stage.live(WINDOW + 10)
     stage.databases.current = None
