@@ -32,6 +32,7 @@ from opmas.core.events import (
 from opmas.core.lifecycle import decide
 from opmas.core.policy import Policy, Recovery
 from opmas.core.recovery import took_place
+from opmas.core.repetition import is_repetition
 from opmas.core.state import Agent, Pending, Then, deadline
 from opmas.core.surroundings import Surroundings
 from opmas.core.ties import Ties, ties_of, unmet, waiting, waits
@@ -88,7 +89,10 @@ SPECIFIED: Final = (
 
 def step(roster: Roster, name: str, event: Event, now: float) -> Decision:
     """Return the roster after an event of one agent, and the effects in order."""
-    known = briefed(roster, roster.get(name), now)
+    before = roster.get(name)
+    known = briefed(roster, before, now)
+    if known is before and is_repetition(known, event):
+        return roster, ()
     agent, effects = decide(known, event, now, Context(roster, known.spec))
     if isinstance(event, Tick) and took_place(known, agent):
         roster = replace(roster, budget=roster.budget.taken(now))

@@ -14,9 +14,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from opmas.core import events, roster
 from opmas.core.agent import Desired, Phase, Reason
 from opmas.core.condition import dump_condition, dump_spec, load_condition, load_spec
+from opmas.core.context import Context
 from opmas.core.events import Forget, StartUnit, StopUnit
-from opmas.core.lifecycle import SETTLE, START_GRACE
+from opmas.core.lifecycle import SETTLE, START_GRACE, decide
 from opmas.core.policy import Policy
+from opmas.core.repetition import is_repetition
 from opmas.core.roster import Roster
 from opmas.core.state import Fact, Pending, deadline, fact
 from opmas.errors import TransitionError
@@ -158,6 +160,14 @@ class Life(RuleBasedStateMachine):
     def no_deadline_is_overdue_after_a_tick(self):
         at = deadline(self.agent)
         assert at is None or at > self.now
+
+    @invariant()
+    def what_is_taken_for_a_repetition_changes_nothing_now_or_later(self):
+        seen = events.UnitSeen(self.agent.unit)
+        if is_repetition(self.agent, seen):
+            context = Context(self.roster, self.agent.spec)
+            for now in (self.now, self.now + 10_000):
+                assert decide(self.agent, seen, now, context) == (self.agent, ())
 
     @invariant()
     def a_given_up_agent_waits_for_nobody(self):
