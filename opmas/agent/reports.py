@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("opmas.agent")
 
 HEALTH_EVERY = 30.0
+TOGETHER = 1.0  # seconds; what is due so soon goes along, and wakes the manager once
 NEVER = float("inf")
 
 
@@ -75,8 +76,10 @@ class Reports:
     def tick(self, now: float) -> None:
         """Send what is due."""
         if self._link.online:
-            self._send_health(now)
-            if now >= self._metrics_at:
+            is_due = now >= min(self._health_at, self._metrics_at)
+            soon = now + TOGETHER if is_due else now
+            self._send_health(now, soon)
+            if soon >= self._metrics_at:
                 self._metrics_at = now + self.metrics_interval
                 self._send_metrics()
         if self._status_on:
@@ -91,9 +94,9 @@ class Reports:
             return status_at
         return min(status_at, self._health_at, self._metrics_at)
 
-    def _send_health(self, now: float) -> None:
+    def _send_health(self, now: float, soon: float) -> None:
         health = self.health().as_dict()
-        if health != self._said or now >= self._health_at:
+        if health != self._said or soon >= self._health_at:
             self._link.health(health | {"progress": self._advance(now)})
             self._said = health
             self._health_at = now + HEALTH_EVERY

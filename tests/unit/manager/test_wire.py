@@ -55,6 +55,14 @@ def test_what_is_no_request_is_refused_with_the_standard_code(line, code):
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize("value", ["ä", "\\u00e9", "\\ud83d\\ude00", 1.5, [[-2e3]], [[]] * 100])
+def test_what_looks_odd_and_is_not_is_taken(value):
+    line = json.dumps({"method": "m", "params": {"a": value}}, ensure_ascii=False)
+    line = line.replace("\\\\u", "\\u")
+
+    assert parse(line.encode()) == Request("m", json.loads(line)["params"], None)
+
+
 @given(st.binary(max_size=200))
 def test_no_line_does_anything_but_parse_or_be_refused(line):
     try:
