@@ -1,8 +1,9 @@
 """What agents use, read often: from cgroupfs by descriptors that stay open.
 
 A file is opened once and read again and again with pread: 1 to 9 us instead of 10 to 20. Each
-open file keeps a page of the kernel's memory, so only the first MOST_OPEN stay open. A control
-group that was removed answers ENODEV: its files are opened anew, which are those of the next run.
+open file keeps a page of the kernel's memory, so only MOST_OPEN stay open, most of them of those
+that are read each time. A control group that was removed answers ENODEV: its files are opened
+anew, which are those of the next run.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_OPEN: Final = 4096  # of the manager's LimitNOFILE=16384, where each agent has a connection
+OFTEN: Final = frozenset({"cpu", "cpuacct", "memory", "tasks"})  # read for each sample
 READ_MAX: Final = 8192  # bytes; io.stat has a line for each disk
 MISSING: Final = -1
 DROPPED: Final = ("inactive_file", "active_file", "slab_reclaimable")
@@ -244,7 +246,8 @@ class Meter:
             text = os.pread(file, READ_MAX, 0)
         except OSError:  # EOPNOTSUPP: pressure that is compiled in, and off
             text = b""
-        if self._count < self._most_open:
+        # with many agents, what is seldom read would leave no room for what is read each time
+        if self._count < (self._most_open if figure in OFTEN else self._most_open // 4):
             files[figure] = file
             self._count += 1
         else:

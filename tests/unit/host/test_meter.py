@@ -150,6 +150,19 @@ def test_no_more_files_stay_open_than_the_manager_can_spare(tmp_path):
     meter.close()
 
 
+def test_what_is_read_each_time_has_room_beside_what_is_seldom_read(tmp_path):
+    meter = Meter(host(tmp_path, "v2"), most_open=4)
+
+    meter.whole("web")
+
+    assert meter.open_files == 4  # a file of its detail at most, and its three others
+    tasks = tmp_path / GROUP / "pids.current"
+    number = int(tasks.read_text())
+    tasks.unlink()  # so that it cannot be opened again
+    assert meter.sample("web").tasks == number
+    meter.close()
+
+
 def test_a_controller_that_comes_later_is_found(tmp_path):
     files = {path: text for path, text in V2.items() if "io.stat" not in path}
     make(tmp_path, {"cgroup.controllers": "", **files})
