@@ -66,15 +66,15 @@ def tried_anew(roster: Roster, package: str) -> Roster:
 
 def pruned(roster: Roster, delivered: Path) -> Roster:
     """Return the roster without what no agent and no file is remembered by any more."""
-    tails = {_tail(agent.spec) for agent in roster.agents.values()}
-    bad = {k: b for k, b in roster.bad.items() if _holds_good(k, b, tails, delivered)}
+    bad = {k: b for k, b in roster.bad.items() if _holds_good(roster, k, b, delivered)}
     return roster if len(bad) == len(roster.bad) else replace(roster, bad=bad)
 
 
-def _holds_good(under: str, bad: Bad, tails: set[str], delivered: Path) -> bool:
+def _holds_good(roster: Roster, under: str, bad: Bad, delivered: Path) -> bool:
     package, version, tail = under.split("/", 2)
     if _by(under) == TRIED:
-        return tail in tails
+        agent = roster.agents.get(tail.split("/")[1])
+        return agent is not None and tail == _tail(agent.spec)
     return tail != REMOVED or bad.cause == _mark(delivered / f"{package}-{version}.opmas")
 
 

@@ -44,28 +44,45 @@ class LastGood:
         self._clock = clock
         self._boot_id = boot_id
         self._rows = _read(places)
+        self._text = ""
+        self._agents: Mapping[str, Agent] | None = None  # of these, and of this, the text was made
+        self._basis: object = None
         self._failed = False
 
     def look(self) -> None:
         """Bring the file up to date. Never raises: it is for another day."""
-        rows = self._next()
-        text = json.dumps({"agents": [rows[name] for name in self._order(rows)]}, indent=1) + "\n"
+        agents, rows = self._writer.roster.agents, self._rows
+        well = self._well(agents)
+        basis = (self._shelf.packages.exchanges, well)
+        if agents is not self._agents or basis != self._basis:
+            rows = self._next(agents, well)
+            listed = {"agents": [rows[name] for name in self._order(rows)]}
+            self._text = json.dumps(listed, indent=1) + "\n"
         try:
-            write_whole(self._places.last_good, text, 0o600)
+            write_whole(self._places.last_good, self._text, 0o600)
         except OSError as error:
             if not self._failed:
                 logger.warning("cannot write %s: %s", self._places.last_good, error.strerror)
-            self._failed = True
+            self._failed, self._agents = True, None
             return
         self._rows, self._failed = rows, False
+        self._agents, self._basis = agents, basis
 
-    def _next(self) -> dict[str, Row]:
-        now = self._clock.monotonic()
+    def _well(self, agents: Mapping[str, Agent]) -> frozenset[str]:
+        """Return the agents that have done well for a while."""
+        long_ago = self._clock.monotonic() - WELL_FOR
+        return frozenset(
+            name
+            for name, agent in agents.items()
+            if agent.well_since is not None and agent.well_since <= long_ago
+        )
+
+    def _next(self, agents: Mapping[str, Agent], well: frozenset[str]) -> dict[str, Row]:
         rows = {}
-        for name, agent in self._writer.roster.agents.items():
+        for name, agent in agents.items():
             if not is_candidate(agent):
                 continue
-            if agent.well_since is not None and now - agent.well_since >= WELL_FOR:
+            if name in well:
                 rows[name] = self._row(agent)
             elif name in self._rows:
                 rows[name] = self._rows[name]

@@ -142,6 +142,8 @@ class Saver:
         records = {n: r for n, r in self.records.items() if n in after.agents}
         for name, agent in after.agents.items():
             old, record = before.agents.get(name), records.get(name)
+            if old is agent and record is not None:
+                continue
             if record is None:
                 records[name] = Record(1, 1, at, at)
             elif old is not None and old.spec != agent.spec:

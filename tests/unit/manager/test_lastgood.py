@@ -37,6 +37,7 @@ class Host:
 
     roster: Roster = field(default_factory=lambda: Roster({}))
     packages: Any = None
+    exchanges: int = 0
 
     def of(self, _spec: object) -> None:
         """No package is known: the order is by `after` alone, and versions are empty."""
