@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FORM: Final = "manager-%Y%m%dT%H%M%SZ.db"
-MARGIN: Final = 16 * 1024**2  # bytes that a backup leaves free
+MARGIN: Final = 64 * 1024**2  # bytes that a backup leaves free: more than `Reserve` needs
 
 
 class Backups:
@@ -53,7 +53,7 @@ class Backups:
             self.folder.mkdir(mode=0o700, exist_ok=True)
             for left in self.folder.glob(".manager-*"):  # of a manager that was killed
                 left.unlink()
-        self._make_room()
+            self._make_room()
         path = self.folder / f"{now.astimezone(UTC):{FORM}}"
         beside = path.with_name(f".{path.name}.new")
         try:
@@ -106,12 +106,13 @@ class Backups:
         files = (self._source, self._source.with_name(f"{self._source.name}-wal"))
         need = sum(path.stat().st_size for path in files if path.exists()) + MARGIN
         spare = self.newest_first()[1:]
-        while (free := _free(self.folder)) < need:
-            if not spare:
-                raise FullError(
-                    f"cannot save a backup: {free // 1024**2} MiB are free in {self.folder},"
-                    f" {need // 1024**2} MiB are needed"
-                )
+        free = _free(self.folder)
+        if free + sum(path.stat().st_size for path in spare) < need:  # no older one goes in vain
+            raise FullError(
+                f"cannot save a backup: {free // 1024**2} MiB are free in {self.folder},"
+                f" {need // 1024**2} MiB are needed"
+            )
+        while spare and _free(self.folder) < need:
             spare.pop().unlink(missing_ok=True)
 
     def _put_in_place(self, path: Path) -> None:

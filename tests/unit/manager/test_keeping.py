@@ -146,6 +146,17 @@ def test_without_room_no_backup_is_made_and_the_newest_stays(backups, monkeypatc
     assert backups.newest_first() == [kept]
 
 
+def test_no_older_backup_goes_when_that_makes_not_enough_room(backups, monkeypatch):
+    for day in range(3):
+        backups.make(NOW + timedelta(days=day), 7)
+    monkeypatch.setattr("opmas.manager.backups.MARGIN", 2**60)
+
+    with pytest.raises(FullError):
+        backups.make(NOW + timedelta(days=3), 7)
+
+    assert len(backups.newest_first()) == 3
+
+
 # ---- the clock ----
 
 
