@@ -20,7 +20,7 @@ from opmas.core.roster import Roster
 from opmas.core.sight import sight
 from opmas.errors import OpmasError
 from opmas.manager.boot import load_saved
-from opmas.manager.database import Databases
+from opmas.manager.database import Databases, Origin
 from opmas.manager.eventlog import EventLog
 from opmas.manager.problems import Problems
 from opmas.manager.saver import Saver
@@ -88,13 +88,16 @@ class Site:
     def _boot(self, *, same_boot: bool) -> None:
         """Start a manager: it loads what was saved, and looks at every unit."""
         self._databases.close()
-        is_new = self._databases.open(Problems(lambda _kind, _data: None))
+        self._databases = Databases(self._path / "manager.db", self.clock)  # type: ignore[arg-type]
+        opened = self._databases.open(Problems(lambda _kind, _data: None), self._databases.look())
         self._quick()
         saved = load_saved(
             self._databases, _NoFiles(), Roster(concurrency=2), self.clock,  # type: ignore[arg-type]
-            is_new=is_new, same_boot=same_boot,
+            opened=opened, same_boot=same_boot,
         )  # fmt: skip
         saver = Saver(self._databases, saved.records, saved.stamps)
+        if opened is None or opened.origin is not Origin.KEPT:
+            saver.save_everything()
         log = EventLog("sim", lambda: self._databases.current)
         problems = Problems(lambda _kind, _data: None)
         clock: Any = self.clock
@@ -298,6 +301,9 @@ def _sighted(id_: int, seen: dict[str, Any]) -> Step:
 
 class _NoFiles:
     """No agent has files here: nothing is rebuilt from them."""
+
+    def exist(self) -> bool:
+        return False
 
     def saved_specs(self) -> list[Any]:
         return []

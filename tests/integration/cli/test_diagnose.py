@@ -28,7 +28,8 @@ def settings(tmp_path):
 def files(content):
     with tarfile.open(fileobj=io.BytesIO(content)) as tar:
         members = [m for m in tar.getmembers() if m.isfile()]
-        return {m.name.partition("/")[2]: tar.extractfile(m).read().decode() for m in members}
+        read = {m.name.partition("/")[2]: tar.extractfile(m) for m in members}
+        return {name: each.read().decode() for name, each in read.items() if each is not None}
 
 
 def test_it_asks_the_manager_and_says_where_the_archive_is(
