@@ -64,7 +64,7 @@ class Scene:
         told = self.opmas.call("event.list", after=self.last_event, limit=1000)
         gone = {
             number
-            for hole in told["dropped"]
+            for hole in told.get("dropped", [])
             for number in range(hole["first"], hole["last"] + 1)
             if hole["reason"] == "restored"
         }
