@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 from tests.lab import wait_for
@@ -35,17 +36,23 @@ def create_agents(site: Site, folder: Path) -> None:
     is_right(site)
 
 
-def is_right(site: Site, **versions: str) -> None:
+def is_right(site: Site) -> None:
     """See every agent as desired, no change under way, the database and the packages whole."""
     agents_are_right(site)
-    status = site.json("status")
-    assert status["host"]["problems"] == []
-    assert site.json("change", "list", "--active")["changes"] == []
-    assert said(site, "systemctl", "--failed", "--plain", "--no-legend") == ""
-    assert said(site, "dpkg", "--audit") == ""
-    assert said(site, "sqlite3", DATABASE, "PRAGMA integrity_check") == "ok"
-    assert said(site, "debsums", "--silent", *NAMES) == ""
-    log_has_no_gaps(site)
+    said = site.machine.run_all(
+        ("opmas", "status", "--json"),
+        ("opmas", "change", "list", "--active", "--json"),
+        ("opmas", "events", "--after", "0", "--json"),
+        ("systemctl", "--failed", "--plain", "--no-legend"),
+        ("dpkg", "--audit"),
+        ("debsums", "--silent", *NAMES),
+        ("sqlite3", DATABASE, "PRAGMA integrity_check"),
+    )
+    assert json.loads(said[0])["host"]["problems"] == []
+    assert json.loads(said[1])["changes"] == []
+    numbers = [event["sequence"] for event in json.loads(said[2])["events"]]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert said[3:] == ["", "", "", "ok"]
 
 
 def agents_are_right(site: Site) -> None:
@@ -60,8 +67,16 @@ def agents_are_right(site: Site) -> None:
     except AssertionError as error:
         error.add_note(site.opmas("status", check=False))
         raise
-    units = said(site, "systemctl", "list-units", "--plain", "--no-legend", "opmas-agent@*")
-    assert {line.split()[0] for line in units.splitlines()} == {unit(n) for n in RUNNING}
+    units = (
+        "systemctl",
+        "list-units",
+        "--plain",
+        "--no-legend",
+        "--state=active",
+        "opmas-agent@*",
+    )
+    (found,) = site.machine.run_all(units)
+    assert {line.split()[0] for line in found.splitlines()} == {unit(n) for n in RUNNING}
 
 
 def unit(name: str) -> str:
@@ -73,13 +88,3 @@ def serves(site: Site, version: str) -> None:
     view = site.wait_agent(MOVES, lambda view: view["phase"] == "running", "runs")
     assert view["version"] == version
     assert site.data(MOVES)["runs"] == version
-
-
-def log_has_no_gaps(site: Site) -> None:
-    numbers = [event["sequence"] for event in site.events()]
-    assert numbers == list(range(1, len(numbers) + 1))
-
-
-def said(site: Site, *argv: str) -> str:
-    done = site.machine.run(*argv, check=False)
-    return (done.stdout + done.stderr).strip()

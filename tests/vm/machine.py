@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from tests.lab import CommandError
 from tests.vm.emulator import Emulator, Image
-from tests.vm.line import PowerLostError
+from tests.vm.line import ANSWERED, PowerLostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,6 +142,12 @@ class Machine:
         if check and done.returncode != 0:
             raise CommandError(argv, f"exit code {done.returncode}", done.stdout, done.stderr)
         return done
+
+    def run_all(self, *commands: tuple[str, ...], timeout: float = 60) -> list[str]:
+        """Run commands at the same time, and return all that each said."""
+        asked = [self.emulator.line.ask(*argv, timeout=timeout) for argv in commands]
+        found = [each.result(timeout + ANSWERED) for each in asked]
+        return [(each["out"] + each["err"]).strip() for each in found]
 
     def copy_in(self, path: Path, to: str) -> None:
         """Put a file, with its mode, or the content of a directory at `to` in the guest."""

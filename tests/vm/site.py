@@ -23,7 +23,7 @@ STEPS: Final = "/opt/steps.py"
 WATCH_CHANGES: Final = ("python3", STEPS, "changes", DATABASE)
 WATCH_DPKG: Final = ("python3", STEPS, "dpkg", DPKG_LOG)
 # Their packages cost the manager time at each start, so no more than are used.
-TEST_PACKAGES: Final = ("exec-sleep", "greedy")
+TEST_PACKAGES: Final = ("exec-sleep",)
 # An emulated processor is twenty times slower than those that the limits are made for.
 SLOW: Final = "/etc/systemd/system/opmas-manager.service.d/slow.conf"
 PATIENCE: Final = "[Service]\nTimeoutStartSec=10min\nWatchdogSec=5min\n"
