@@ -219,6 +219,8 @@ def _change(roster: Roster, known: Agent, spec: AgentSpec, now: float) -> Decisi
     if "limits" in changed:
         effects.append(ApplyLimits(spec.name))
     agent = replace(known, spec=spec)
+    if {"package", "version", "config"} & set(changed):  # what another one did is not its doing
+        agent = replace(agent, vitals=replace(agent.vitals, exits=()))
     happens: list[Event] = []
     if {"package", "version"} & set(changed):  # whoever asked has looked that the new one is there
         happens.append(PackageSeen(present=True))

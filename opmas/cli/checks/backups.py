@@ -34,9 +34,18 @@ def check_backups(host: Host) -> Check:
         return Check(
             "backups", WARNING, f"{absolute} cannot be read", "run `opmas doctor` as root"
         )
+    if not found and not _has_agents(host):
+        return Check("backups", OK, "none yet: there is no agent that it would be of")
     if not found:
         return Check("backups", WARNING, f"there is none in {absolute}", MEND)
     return _judge(host, folder / f"{found[-1]:{FORM}}", found)
+
+
+def _has_agents(host: Host) -> bool:
+    try:
+        return any(host.path(f"{host.settings.manager.state_dir}/agents").iterdir())
+    except OSError:
+        return False
 
 
 def _judge(host: Host, newest: Path, found: list[datetime]) -> Check:

@@ -84,6 +84,7 @@ def test_a_killed_agent_comes_back_by_itself_and_how_it_ended_is_kept(opmas_with
         "signal": "SIGKILL",
         "result": "signal",
         "main_pid": before["main_pid"],
+        "oom": False,
     }
     assert opmas.property(UNIT, "Result") == "success", "systemd has forgotten it"
     assert view["last_exit"]["signal"] == "SIGKILL"

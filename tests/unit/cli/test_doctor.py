@@ -369,7 +369,13 @@ def test_the_newest_backup_may_not_be_old(tmp_path, hours, status):
     assert f"2 backups, the newest of {hours} hours ago is sound" in check.found
 
 
-def test_no_backup_is_a_warning(tmp_path):
+def test_no_backup_is_well_as_long_as_there_is_no_agent(tmp_path):
+    assert backups.check_backups(host(tmp_path)).status == "ok"
+
+
+def test_no_backup_of_agents_is_a_warning(tmp_path):
+    (tmp_path / "var/lib/opmas/agents/web").mkdir(parents=True)
+
     assert backups.check_backups(host(tmp_path)).status == "warning"
 
 
