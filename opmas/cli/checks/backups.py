@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from opmas.cli.checks.model import Host
 
 FORM: Final = "manager-%Y%m%dT%H%M%SZ.db"
+FIRST: Final = 600.0  # seconds after which agents that nobody changed have a backup
 LATE: Final = 2  # intervals; one may be missed while the host is off
 MEND: Final = (
     "journalctl -u opmas-manager says why there is no newer one; make room, or restart it"
@@ -34,16 +36,19 @@ def check_backups(host: Host) -> Check:
         return Check(
             "backups", WARNING, f"{absolute} cannot be read", "run `opmas doctor` as root"
         )
-    if not found and not _has_agents(host):
-        return Check("backups", OK, "none yet: there is no agent that it would be of")
+    if not found and not _is_due(host):
+        return Check("backups", OK, "none yet: the first is made soon after the first agent")
     if not found:
         return Check("backups", WARNING, f"there is none in {absolute}", MEND)
     return _judge(host, folder / f"{found[-1]:{FORM}}", found)
 
 
-def _has_agents(host: Host) -> bool:
+def _is_due(host: Host) -> bool:
+    """Return whether there have been agents for so long that there should be a backup."""
+    begun = time.time() - FIRST
     try:
-        return any(host.path(f"{host.settings.manager.state_dir}/agents").iterdir())
+        agents = host.path(f"{host.settings.manager.state_dir}/agents").iterdir()
+        return any(path.stat().st_mtime < begun for path in agents)
     except OSError:
         return False
 

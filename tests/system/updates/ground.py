@@ -90,12 +90,13 @@ class Ground:
         return self.call("agent.show", name=name)
 
     def serving(self, name: str, version: str = GOOD, timeout: float = SERVES) -> dict[str, Any]:
-        """Wait until the agent runs this version and is healthy."""
+        """Wait until the agent runs this version and is well, whatever it went through lately."""
 
         def look() -> dict[str, Any] | None:
             view = self.show(name)
-            there = (view["phase"], view["version"], view["health"])
-            return view if there == ("running", version, "healthy") else None
+            unwell = {fact["name"] for fact in view["health_facts"] if fact["status"] != "healthy"}
+            there = (view["phase"], view["version"])
+            return view if there == ("running", version) and unwell <= {"restarts"} else None
 
         return wait_for(look, timeout, f"{name} {version} serves", DELAY)
 

@@ -1,6 +1,7 @@
 import os
 import socket
 import sqlite3
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -373,10 +374,14 @@ def test_no_backup_is_well_as_long_as_there_is_no_agent(tmp_path):
     assert backups.check_backups(host(tmp_path)).status == "ok"
 
 
-def test_no_backup_of_agents_is_a_warning(tmp_path):
-    (tmp_path / "var/lib/opmas/agents/web").mkdir(parents=True)
+@pytest.mark.parametrize(("age", "status"), [(60, "ok"), (3600, "warning")])
+def test_no_backup_of_agents_is_a_warning_after_a_while(tmp_path, age: int, status: str):
+    agent = tmp_path / "var/lib/opmas/agents/web"
+    agent.mkdir(parents=True)
+    made_at = time.time() - age
+    os.utime(agent, (made_at, made_at))
 
-    assert backups.check_backups(host(tmp_path)).status == "warning"
+    assert backups.check_backups(host(tmp_path)).status == status
 
 
 def test_a_damaged_backup_is_named(tmp_path):
