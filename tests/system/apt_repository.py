@@ -16,12 +16,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from tests.lab import Host
+from tests.lab import Host, wait_for
 
 PLACE: Final = "/srv/apt"  # on the host
 KEYRING: Final = "/usr/share/keyrings/lab-apt.gpg"
 SOURCE: Final = "/etc/apt/sources.list.d/lab.list"
 PORT: Final = 8099
+AGENT_GONE: Final = 10.0  # seconds
 ENVIRONMENT: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 CONTROL: Final = """Package: {name}
 Version: {version}
@@ -65,6 +66,8 @@ class Signer:
         traceback: TracebackType | None,
     ) -> None:
         _run("gpgconf", "--homedir", self.home, "--kill", "gpg-agent")
+        # the agent takes its sockets away after it has answered
+        wait_for(lambda: not list(self.home.glob("S.*")), AGENT_GONE, "the gpg-agent is gone")
         shutil.rmtree(self.home)
 
     def gpg(self, *argv: str | Path) -> bytes:
