@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from opmas.core import metadata, policy, program, requirement, sandbox
-from opmas.core.agent import NAME
-from opmas.core.capability import CAPABILITIES
-from opmas.core.fields import ARGUMENT_LENGTH, LINE_LENGTH, PATH_LENGTH
-from opmas.core.manifest import API, HTTP, REQUIREMENTS, TCP, Runtime, Service
+from opmas.core.agent.terms import NAME
+from opmas.core.documents.fields import ARGUMENT_LENGTH, LINE_LENGTH, PATH_LENGTH
+from opmas.core.package import metadata, program, requirement, sandbox
+from opmas.core.package.capability import CAPABILITIES
+from opmas.core.package.manifest import API, HTTP, REQUIREMENTS, TCP, Runtime, Service
+from opmas.core.recovery import policy
 
 Schema = dict[str, Any]
 

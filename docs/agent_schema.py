@@ -1,7 +1,7 @@
 """The JSON Schema of agent.yaml, and the page that tells it: for editors and for authors.
 
-The parser (opmas.core.manifest) decides; tests/property/test_manifest_schema.py holds the schema
-against it. Draft 7, which every editor knows.
+The parser (opmas.core.package.manifest) decides; tests/property/test_manifest_schema.py holds
+the schema against it. Draft 7, which every editor knows.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from docs import agent_keys as keys
-from opmas.core.manifest import Network, Runtime
-from opmas.core.metadata import METRICS
+from opmas.core.package.manifest import Network, Runtime
+from opmas.core.package.metadata import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

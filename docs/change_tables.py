@@ -1,13 +1,13 @@
-"""The made parts of docs/reference/changes.md, from the tables of opmas/core/change.py."""
+"""The made parts of docs/reference/changes.md, from the tables of opmas/core/change/change.py."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opmas.core import plan
-from opmas.core.agent import AgentSpec
-from opmas.core.change import DOES, NEXT_STATES, Change
-from opmas.core.condition import dump_spec, load_spec
+from opmas.core.agent.condition import dump_spec, load_spec
+from opmas.core.agent.terms import AgentSpec
+from opmas.core.change import plan
+from opmas.core.change.change import DOES, NEXT_STATES, Change
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,8 +17,8 @@ from docs import agent_schema, change_tables, ladder_tables, misbehaviour, verdi
 from opmas.api.problems import status_of
 from opmas.api.settings import ApiSettings
 from opmas.cli.exits import exit_for
-from opmas.core.settings import PREFIX, Settings
-from opmas.core.state import TRANSITIONS, Cause, Fact
+from opmas.core.agent.state import TRANSITIONS, Cause, Fact
+from opmas.core.documents.settings import PREFIX, Settings
 from opmas.errors import BY_CODE, OpmasError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def lifecycle_dot() -> str:
         f'  {before} -> {after} [label="{_lines(causes)}"];' for before, after, causes in _edges()
     )
     return (
-        "// made by `python3 -m docs.generate` from opmas/core/state.py; draw it with: dot -Tsvg\n"
+        "// made by `python3 -m docs.generate` from core/agent/state.py; draw it with: dot -Tsvg\n"
         "digraph lifecycle {\n  rankdir=LR;\n  node [shape=box, style=rounded];\n"
         f"{edges}\n}}\n"
     )

@@ -1,4 +1,4 @@
-"""The made parts of docs/reference/recovery.md and recovery.dot, from opmas/core/ladder.py."""
+"""The made parts of docs/reference/recovery.md and recovery.dot, from core/recovery/ladder.py."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from docs import agent_keys
-from opmas.core.agent import Phase, Reason
-from opmas.core.alerts import SEVERITIES, WORDS
-from opmas.core.ladder import RUNGS, Inputs, Rung, Step
-from opmas.core.policy import DEFAULT_POLICY
+from opmas.core.agent.terms import Phase, Reason
+from opmas.core.recovery.alerts import SEVERITIES, WORDS
+from opmas.core.recovery.ladder import RUNGS, Inputs, Rung, Step
+from opmas.core.recovery.policy import DEFAULT_POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ def diagram() -> str:
 def dot() -> str:
     """Return the ladder as a graph for Graphviz."""
     lines = [
-        "// made by `python3 -m docs.generate` from opmas/core/ladder.py: dot -Tsvg draws it",
+        "// made by `python3 -m docs.generate` from core/recovery/ladder.py: dot -Tsvg draws it",
         "digraph recovery {",
         "  rankdir=TB;",
         "  node [shape=box, style=rounded];",

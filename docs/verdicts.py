@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from opmas.core import evidence, findings, surroundings, window
-from opmas.core.cause import EXCUSES, GATES, SENTENCES, TROUBLES, Cause
-from opmas.core.surroundings import MIB, OUTSIDE_CODES, OUTSIDE_PREFIX, OUTSIDE_STATUSES
-from opmas.core.weight import EXITS, HABIT
-from opmas.core.window import MIGRATING, SECONDS, Size
+from opmas.core.change import evidence, findings, surroundings, window
+from opmas.core.change.cause import EXCUSES, GATES, SENTENCES, TROUBLES, Cause
+from opmas.core.change.surroundings import MIB, OUTSIDE_CODES, OUTSIDE_PREFIX, OUTSIDE_STATUSES
+from opmas.core.change.weight import EXITS, HABIT
+from opmas.core.change.window import MIGRATING, SECONDS, Size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from opmas.core.unit import UnitState
+    from opmas.core.unit.state import UnitState
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from opmas.core.agent import AgentSpec, Desired, Phase, Reason, unit_name
-from opmas.core.assessment import judged
-from opmas.core.state import Agent
-from opmas.core.unit import UnitState
+from opmas.core.agent.state import Agent
+from opmas.core.agent.terms import AgentSpec, Desired, Phase, Reason, unit_name
+from opmas.core.health.assessment import judged
+from opmas.core.unit.state import UnitState
 
 CLD_EXITED, CLD_KILLED = 1, 2
 

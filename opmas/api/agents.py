@@ -17,8 +17,8 @@ from opmas.api.access import author
 from opmas.api.answers import ACTING, MOVING, accepted, name_change, passed_on, planned, waiting
 from opmas.api.documents import mapping, read_members, read_query, word
 from opmas.api.problems import problem
-from opmas.core import fields
-from opmas.core.agent import Desired, Phase
+from opmas.core.agent.terms import Desired, Phase
+from opmas.core.documents import fields
 from opmas.errors import (
     RequestError,
     RevisionError,

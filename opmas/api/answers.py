@@ -9,8 +9,8 @@ from flask import Response, jsonify
 
 from opmas.api import query
 from opmas.api.documents import word
-from opmas.core import fields
-from opmas.core.change import FINAL
+from opmas.core.change.change import FINAL
+from opmas.core.documents import fields
 
 if TYPE_CHECKING:
     from opmas.api.context import Api

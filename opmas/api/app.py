@@ -22,7 +22,7 @@ from opmas.api.resources import RESOURCES, Resource
 from opmas.api.retention import Retention
 from opmas.api.tokens import Tokens
 from opmas.api.uploads import Uploads
-from opmas.core.agent import check_name
+from opmas.core.agent.terms import check_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,8 +20,8 @@ from opmas.api.events import EVENT_STREAM
 from opmas.api.presence import Presence
 from opmas.api.progress import Progress
 from opmas.api.stream import TICK
-from opmas.core import fields
-from opmas.core.change import FINAL, ChangeState
+from opmas.core.change.change import FINAL, ChangeState
+from opmas.core.documents import fields
 from opmas.errors import RequestError
 
 if TYPE_CHECKING:

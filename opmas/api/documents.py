@@ -18,13 +18,13 @@ from werkzeug.exceptions import (
 )
 
 from opmas.api.body import PIECE
-from opmas.core.fields import FieldError, Fields, Problems, shown
+from opmas.core.documents.fields import FieldError, Fields, Problems, shown
 from opmas.errors import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from opmas.core.fields import Reader
+    from opmas.core.documents.fields import Reader
 
 BODY_LIMIT: Final = 1024 * 1024  # bytes; a line to the manager is no longer either
 NESTING_LIMIT: Final = 32

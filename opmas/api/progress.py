@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from opmas.api.stream import KEEP_ALIVE, RETRY_MS, TICK
-from opmas.core.change import FINAL
+from opmas.core.change.change import FINAL
 from opmas.errors import BackendError, UnknownChangeError
 
 if TYPE_CHECKING:

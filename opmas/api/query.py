@@ -6,12 +6,12 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from opmas.core.agent import NAME
-from opmas.core.fields import FieldError, matching, shown
+from opmas.core.agent.terms import NAME
+from opmas.core.documents.fields import FieldError, matching, shown
 from opmas.errors import InvalidError
 
 if TYPE_CHECKING:
-    from opmas.core.fields import Reader
+    from opmas.core.documents.fields import Reader
 
 LONGEST_WAIT: Final = 60  # seconds; the manager's own limit
 VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!_-]{0,63}")  # which ones, PEP 440 says

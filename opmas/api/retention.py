@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from opmas.core.change import FINAL
+from opmas.core.change.change import FINAL
 from opmas.errors import OpmasError, UnknownChangeError
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from opmas.client.control import DEFAULT_SOCKET
-from opmas.core import fields
-from opmas.core.settings import LogLevel, parse_sections, read_by
-from opmas.core.sizes import size
+from opmas.core.documents import fields
+from opmas.core.documents.settings import LogLevel, parse_sections, read_by
+from opmas.core.documents.sizes import size
 from opmas.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Final
 from werkzeug.exceptions import RequestEntityTooLarge, ServiceUnavailable
 
 from opmas.api.places import Places
-from opmas.core.sizes import format_size
+from opmas.core.documents.sizes import format_size
 from opmas.errors import BackendError, DiskSpaceError
 
 if TYPE_CHECKING:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from opmas.bundles.host import Host
     from opmas.bundles.minisign import SecretKey
     from opmas.bundles.wheels import Wheel, WheelName
-    from opmas.core.manifest import Manifest
+    from opmas.core.package.manifest import Manifest
 
 CHUNK: Final = 256 * 1024
 NAME_LENGTH: Final = 100

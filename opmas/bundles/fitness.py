@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from opmas.bundles import limits
-from opmas.core.manifest import Manifest, parse_manifest
+from opmas.core.package.manifest import Manifest, parse_manifest
 from opmas.errors import (
     BundleError,
     BundleSizeError,

@@ -33,7 +33,7 @@ from opmas.bundles.staging import disk_errors, staged, sweep
 from opmas.bundles.trust import TrustStore
 from opmas.bundles.unpacking import Unpacked, unpack
 from opmas.bundles.wheels import read_wheel
-from opmas.core.agent import NAME
+from opmas.core.agent.terms import NAME
 from opmas.errors import InvalidError, VersionTakenError
 from opmas.packages.owner import check_owner
 from opmas.packages.receipt import FOLDER, RECEIPT, Receipt, Trust, dump_receipt, read_receipt

@@ -9,10 +9,10 @@ from typing import Final
 
 from opmas.bundles import limits
 from opmas.bundles.archive import check_name
-from opmas.core import fields
-from opmas.core.agent import NAME
-from opmas.core.fields import FieldError, Fields, Problems
-from opmas.core.manifest import Runtime
+from opmas.core.agent.terms import NAME
+from opmas.core.documents import fields
+from opmas.core.documents.fields import FieldError, Fields, Problems
+from opmas.core.package.manifest import Runtime
 from opmas.errors import BundleError, BundleSizeError, DuplicateMemberError, InvalidError
 from opmas.packages.versions import normal
 

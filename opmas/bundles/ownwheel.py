@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from opmas.bundles.source import SourceFile
-    from opmas.core.manifest import Manifest
+    from opmas.core.package.manifest import Manifest
 
 CHUNK: Final = 256 * 1024
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the first that zip knows

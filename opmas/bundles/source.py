@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from opmas.bundles.manifest import AGENT_YAML
 from opmas.bundles.zips import check_path
-from opmas.core.manifest import Manifest, Runtime, parse_manifest
-from opmas.core.program import is_function
+from opmas.core.package.manifest import Manifest, Runtime, parse_manifest
+from opmas.core.package.program import is_function
 from opmas.errors import BundleError, InvalidError
 from opmas.packages.checker import ConfigChecker
 from opmas.packages.receipt import FOLDER

@@ -33,7 +33,7 @@ from opmas.packages.deb import PREFIX
 
 if TYPE_CHECKING:
     from opmas.bundles.manifest import BundleManifest
-    from opmas.core.manifest import Manifest
+    from opmas.core.package.manifest import Manifest
 
 BUNDLES: Final = "usr/share/opmas/bundles"
 MINIMUM: Final = "0.2.0"  # the first opmas-manager that takes bundles

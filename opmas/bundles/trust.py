@@ -19,8 +19,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from opmas.bundles.minisign import PublicKey
-from opmas.core import fields
-from opmas.core.fields import FieldError, Fields, Problems
+from opmas.core.documents import fields
+from opmas.core.documents.fields import FieldError, Fields, Problems
 from opmas.errors import (
     ConfigError,
     ExpiredKeyError,

@@ -22,7 +22,7 @@ from opmas.cli.progress import for_each
 from opmas.cli.story import has_ended, has_failed, headline, progress_text
 from opmas.cli.text import visible
 from opmas.cli.versions import NEWEST, finish, move_agent, version, window
-from opmas.core.agent import check_name
+from opmas.core.agent.terms import check_name
 
 if TYPE_CHECKING:
     import argparse

@@ -17,7 +17,7 @@ from opmas.cli.doctor import host_of, make_document, settings_of
 from opmas.cli.exits import Exit, UsageError
 from opmas.cli.moments import parse_since
 from opmas.cli.text import plural, size, visible
-from opmas.core.agent import check_name
+from opmas.core.agent.terms import check_name
 from opmas.diagnosis.archive import write_archive
 from opmas.diagnosis.parts import Outcome, Part
 from opmas.diagnosis.programs import ask

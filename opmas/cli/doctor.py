@@ -10,7 +10,7 @@ from opmas.cli.checks import backups, files, manager, systemd
 from opmas.cli.checks.model import FAILED, OK, WARNING, Check, Host, run_program
 from opmas.cli.exits import Exit
 from opmas.cli.text import plural, visible
-from opmas.core.settings import Settings, parse_settings
+from opmas.core.documents.settings import Settings, parse_settings
 from opmas.errors import ConfigError
 from opmas.packages.yamlfile import read_config
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from opmas.cli.exits import Exit, UsageError
 from opmas.cli.moments import parse_since
 from opmas.cli.names import call_for_agent
-from opmas.core.agent import check_name, unit_name
+from opmas.core.agent.terms import check_name, unit_name
 from opmas.errors import BackendError, OpmasError, UnknownAgentError
 
 if TYPE_CHECKING:

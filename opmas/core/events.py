@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from opmas.core.agent import Reason
-    from opmas.core.health import Report
-    from opmas.core.unit import UnitState
-    from opmas.core.vitals import Sign
+    from opmas.core.agent.terms import Reason
+    from opmas.core.health.report import Report
+    from opmas.core.health.vitals import Sign
+    from opmas.core.unit.state import UnitState
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from opmas.core import fields
-from opmas.core.fields import Fields, Problems
+from opmas.core.documents import fields
+from opmas.core.documents.fields import Fields, Problems
 
 ID: Final = re.compile(r"[0-9]{1,12}-[0-9]{1,6}")
 FOLDER: Final = "jobs"  # below the state directory

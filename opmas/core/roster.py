@@ -11,11 +11,12 @@ import graphlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from opmas.core.agent import AgentSpec, Desired, Phase, Reason
-from opmas.core.alteration import TELLING
-from opmas.core.briefing import briefed, leaning_on
-from opmas.core.budget import Budget
-from opmas.core.context import Context
+from opmas.core.agent.lifecycle import decide
+from opmas.core.agent.repetition import is_repetition
+from opmas.core.agent.state import Agent, Pending, Then, deadline
+from opmas.core.agent.terms import AgentSpec, Desired, Phase, Reason
+from opmas.core.agent.ties import Ties, ties_of, unmet, waiting, waits
+from opmas.core.change.surroundings import Surroundings
 from opmas.core.events import (
     Announce,
     ApplyLimits,
@@ -29,22 +30,21 @@ from opmas.core.events import (
     Stop,
     Tick,
 )
-from opmas.core.lifecycle import decide
-from opmas.core.policy import Policy, Recovery
-from opmas.core.recovery import took_place
-from opmas.core.repetition import is_repetition
-from opmas.core.state import Agent, Pending, Then, deadline
-from opmas.core.surroundings import Surroundings
-from opmas.core.ties import Ties, ties_of, unmet, waiting, waits
+from opmas.core.health.briefing import briefed, leaning_on
+from opmas.core.recovery.alteration import TELLING
+from opmas.core.recovery.budget import Budget
+from opmas.core.recovery.context import Context
+from opmas.core.recovery.failure import took_place
+from opmas.core.recovery.policy import Policy, Recovery
 from opmas.errors import AgentExistsError, InvalidError, TransitionError, UnknownAgentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from opmas.core.alerts import Alert
-    from opmas.core.change import Change
+    from opmas.core.change.change import Change
+    from opmas.core.change.knownbad import Bad
     from opmas.core.events import Effect, Event
-    from opmas.core.knownbad import Bad
+    from opmas.core.recovery.alerts import Alert
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import dataclasses
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
-from opmas.core.settings import PREFIX, Settings, parse_settings
+from opmas.core.documents.settings import PREFIX, Settings, parse_settings
 from opmas.diagnosis.files import our_processes
 from opmas.errors import OpmasError
 from opmas.packages.yamlfile import read_config

@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from opmas.core.agent import unit_name
+from opmas.core.agent.terms import unit_name
 from opmas.diagnosis.programs import ask
 from opmas.diagnosis.units import AGENT, failed_agents
 

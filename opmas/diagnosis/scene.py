@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from opmas.core.settings import Settings
+    from opmas.core.documents.settings import Settings
 
 READ_LIMIT: Final = 256 * 1024  # bytes of one file
 

@@ -9,7 +9,7 @@ import shlex
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final
 
-from opmas.core.secret import HIDDEN, secret_paths, without_secrets
+from opmas.core.documents.secret import HIDDEN, secret_paths, without_secrets
 from opmas.diagnosis.files import agent_files, our_processes, unit_files
 from opmas.diagnosis.reading import connect
 from opmas.diagnosis.redaction.names import is_secret_name

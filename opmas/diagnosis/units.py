@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from opmas.core.agent import unit_name
+from opmas.core.agent.terms import unit_name
 from opmas.diagnosis.files import unit_files
 from opmas.diagnosis.programs import ask
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from opmas.core.agent import agent_name, unit_name
+from opmas.core.agent.terms import agent_name, unit_name
 
 ROOT: Final = Path("/sys/fs/cgroup")
 AGENTS: Final = "opmas.slice/opmas-agents.slice"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from opmas.core.usage import Descriptors
+from opmas.core.resources.usage import Descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,8 +14,8 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-from opmas.core.agent import unit_name
-from opmas.core.usage import Detail, Sample
+from opmas.core.agent.terms import unit_name
+from opmas.core.resources.usage import Detail, Sample
 from opmas.host import descriptors
 from opmas.host.cgroups import AGENTS, HELD, HELD_V1, MICROSECONDS, NANOSECONDS, ROOT, Cgroups
 

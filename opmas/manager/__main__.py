@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opmas.core.settings import parse_settings
+from opmas.core.documents.settings import parse_settings
 from opmas.errors import ConfigError, OpmasError
 from opmas.manager.service import Manager
 from opmas.packages.yamlfile import read_config
@@ -19,7 +19,7 @@ from opmas.systemd.notify import Notifier
 from opmas.version import VERSION
 
 if TYPE_CHECKING:
-    from opmas.core.settings import Settings
+    from opmas.core.documents.settings import Settings
 
 EX_CONFIG = 78
 

@@ -13,7 +13,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core import events, roster
-from opmas.core.agent import Reason, unit_name
+from opmas.core.agent.state import LIVE
+from opmas.core.agent.terms import Reason, unit_name
 from opmas.core.events import (
     ApplyLimits,
     Forget,
@@ -25,20 +26,19 @@ from opmas.core.events import (
     StopUnit,
     Tidy,
 )
-from opmas.core.limits import effective_limits
-from opmas.core.state import LIVE
+from opmas.core.resources.limits import effective_limits
 from opmas.errors import SystemdError
-from opmas.manager.freshness import Freshness
+from opmas.manager.agents.freshness import Freshness
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
 
+    from opmas.core.agent.state import Agent
     from opmas.core.events import Effect
-    from opmas.core.state import Agent
-    from opmas.manager.changing import Changing
-    from opmas.manager.files import AgentFiles
-    from opmas.manager.link import AgentLinks
-    from opmas.manager.writer import Writer
+    from opmas.manager.agents.files import AgentFiles
+    from opmas.manager.agents.link import AgentLinks
+    from opmas.manager.changes.changing import Changing
+    from opmas.manager.state.writer import Writer
     from opmas.packages.catalogue import Package
     from opmas.packages.collection import Packages
     from opmas.ports import Units

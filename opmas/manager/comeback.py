@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from opmas.manager.lastgood import LastGood
     from opmas.manager.problems import Problems
-    from opmas.manager.writer import Writer
+    from opmas.manager.state.writer import Writer
     from opmas.ports import Units
     from opmas.rescue.places import Places
 

@@ -11,17 +11,17 @@ import json
 import logging
 from typing import TYPE_CHECKING, Final
 
-from opmas.core.agent import Desired, Phase, unit_name
-from opmas.core.neighbours import neighbours
+from opmas.core.agent.terms import Desired, Phase, unit_name
+from opmas.core.package.neighbours import neighbours
 from opmas.host.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from opmas.core.state import Agent
+    from opmas.core.agent.state import Agent
+    from opmas.manager.changes.shelf import Shelf
     from opmas.manager.clock import Clock
-    from opmas.manager.shelf import Shelf
-    from opmas.manager.writer import Writer
+    from opmas.manager.state.writer import Writer
     from opmas.rescue.places import Places
 
 logger = logging.getLogger(__name__)

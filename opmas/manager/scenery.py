@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from opmas.core.surroundings import Surroundings
+from opmas.core.change.surroundings import Surroundings
 from opmas.host.pressure import read_pressure
 from opmas.host.space import read_space
 

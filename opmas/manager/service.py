@@ -13,44 +13,44 @@ from typing import TYPE_CHECKING, Final
 
 from opmas.core.roster import Roster
 from opmas.errors import InvalidError
-from opmas.manager.boot import BootMark, load_saved
+from opmas.manager.agents.files import AgentFiles
+from opmas.manager.agents.link import AgentLinks
+from opmas.manager.agents.probes import Probes
 from opmas.manager.carrier import Carrier
-from opmas.manager.changing import Changing
+from opmas.manager.changes.changing import Changing
+from opmas.manager.changes.jobs import copies
+from opmas.manager.changes.shelf import Shelf
 from opmas.manager.clock import Clock
 from opmas.manager.comeback import Comeback
-from opmas.manager.control import LINE_LIMIT, Control
-from opmas.manager.database import Databases
-from opmas.manager.eventlog import EventLog
-from opmas.manager.files import AgentFiles
-from opmas.manager.healthviews import HealthViews
-from opmas.manager.history import HistoryMethods
+from opmas.manager.control.healthviews import HealthViews
+from opmas.manager.control.history import HistoryMethods
+from opmas.manager.control.methods import Methods, Parts
+from opmas.manager.control.server import LINE_LIMIT, Control
+from opmas.manager.control.views import Views
 from opmas.manager.host import HostStatus
-from opmas.manager.jobs import copies
-from opmas.manager.keeping import Keeper
 from opmas.manager.lastgood import LastGood
-from opmas.manager.link import AgentLinks
-from opmas.manager.metering import Metering
-from opmas.manager.methods import Methods, Parts
-from opmas.manager.probes import Probes
 from opmas.manager.problems import Problems
-from opmas.manager.saver import Saver
+from opmas.manager.resources.metering import Metering
 from opmas.manager.scenery import Scenery
-from opmas.manager.shelf import Shelf
 from opmas.manager.sockets import listen
+from opmas.manager.state.boot import BootMark, load_saved
+from opmas.manager.state.database import Databases
+from opmas.manager.state.eventlog import EventLog
+from opmas.manager.state.keeping import Keeper
+from opmas.manager.state.saver import Saver
+from opmas.manager.state.writer import Writer
 from opmas.manager.unitjobs import UnitJobs
 from opmas.manager.upkeep import Upkeep
-from opmas.manager.views import Views
 from opmas.manager.watch import Watch
-from opmas.manager.writer import Writer
 from opmas.rescue.places import Places
 from opmas.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from opmas.core.agent import AgentSpec
-    from opmas.core.settings import Settings
-    from opmas.manager.methods import Method
+    from opmas.core.agent.terms import AgentSpec
+    from opmas.core.documents.settings import Settings
+    from opmas.manager.control.methods import Method
     from opmas.ports import Notifier, Units
 
 logger = logging.getLogger(__name__)

@@ -10,14 +10,14 @@ from opmas.core.events import ApplyLimits, Prepare
 from opmas.errors import SystemdError
 
 if TYPE_CHECKING:
-    from opmas.core.settings import Settings
-    from opmas.manager.deliveries import Deliveries
-    from opmas.manager.files import AgentFiles
-    from opmas.manager.keeping import Keeper
+    from opmas.core.documents.settings import Settings
+    from opmas.manager.agents.files import AgentFiles
+    from opmas.manager.changes.deliveries import Deliveries
+    from opmas.manager.changes.shelf import Shelf
+    from opmas.manager.changes.store import Store
     from opmas.manager.problems import Problems
-    from opmas.manager.shelf import Shelf
-    from opmas.manager.store import Store
-    from opmas.manager.writer import Writer
+    from opmas.manager.state.keeping import Keeper
+    from opmas.manager.state.writer import Writer
     from opmas.ports import Units
 
 logger = logging.getLogger(__name__)

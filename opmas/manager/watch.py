@@ -7,18 +7,18 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from opmas.core import events
-from opmas.core.agent import agent_name, unit_name
+from opmas.core.agent.terms import agent_name, unit_name
 from opmas.ports import Disconnected, JobRemoved, Resynced, UnitChanged, UnitGone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from opmas.core.unit import UnitState
-    from opmas.manager.files import AgentFiles
+    from opmas.core.unit.state import UnitState
+    from opmas.manager.agents.files import AgentFiles
     from opmas.manager.host import HostStatus
     from opmas.manager.problems import Problems
+    from opmas.manager.state.writer import Writer
     from opmas.manager.unitjobs import UnitJobs
-    from opmas.manager.writer import Writer
     from opmas.ports import UnitEvent, Units
 
 DIGITS: Final = re.compile(r"[0-9]{1,6}")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from opmas.core.manifest import Manifest, parse_manifest
+from opmas.core.package.manifest import Manifest, parse_manifest
 from opmas.errors import InvalidError
 from opmas.packages.deb import PREFIX, Deb, agent_debs
 from opmas.packages.owner import check_owner

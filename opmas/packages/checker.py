@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opmas.errors import BackendError
 
 if TYPE_CHECKING:
-    from opmas.core.manifest import Manifest
+    from opmas.core.package.manifest import Manifest
 
 REMEMBERED: Final = 1024
 _ROOT: Final = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ from opmas.packages.versions import is_same, newest, normal, order
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from opmas.core.agent import AgentSpec
+    from opmas.core.agent.terms import AgentSpec
     from opmas.packages.catalogue import Package
 
 

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from opmas.core import fields
-from opmas.core.fields import FieldError, Fields, Problems
+from opmas.core.documents import fields
+from opmas.core.documents.fields import FieldError, Fields, Problems
 from opmas.errors import InvalidError
 
 if TYPE_CHECKING:

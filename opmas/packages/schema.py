@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from jsonschema import Draft7Validator, Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 
-from opmas.core.fields import nearest, shown, shown_key
-from opmas.core.secret import HIDDEN, without_secrets
+from opmas.core.documents.fields import nearest, shown, shown_key
+from opmas.core.documents.secret import HIDDEN, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

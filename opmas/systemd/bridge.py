@@ -25,7 +25,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from opmas.core.agent import agent_name, is_managed
+from opmas.core.agent.terms import agent_name, is_managed
 from opmas.systemd.backoff import Backoff
 from opmas.systemd.bus import MANAGER_PATH, PRIVATE_SOCKET, Bus, BusError
 from opmas.systemd.calls import perform, reason_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from opmas.core.agent import UNIT_PREFIX, UNIT_SUFFIX
+from opmas.core.agent.terms import UNIT_PREFIX, UNIT_SUFFIX
 from opmas.systemd.bus import SERVICE, UNIT, Bus, BusError
 from opmas.systemd.sightings import Row, make_row
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opmas.core.unit import UnitState
+from opmas.core.unit.state import UnitState
 from opmas.ports import Disconnected, JobRemoved, Resynced, UnitChanged, UnitGone
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from opmas.core.agent import UNIT_PREFIX
+from opmas.core.agent.terms import UNIT_PREFIX
 
 _ROOT: Final = b"/org/freedesktop/systemd1/unit/"
 _PLAIN: Final = re.compile(rb"[^A-Za-z0-9]|^[0-9]")

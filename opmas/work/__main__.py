@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from opmas.core import job as jobs
-from opmas.core.settings import Settings, parse_settings
+from opmas.core.documents.settings import Settings, parse_settings
 from opmas.errors import ConfigError
 from opmas.packages.yamlfile import read_config
 from opmas.version import VERSION

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opmas.bundles import installation
-from opmas.core import fields
+from opmas.core.documents import fields
 
 if TYPE_CHECKING:
     from opmas.work.task import Task

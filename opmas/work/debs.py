@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from opmas.core import fields
+from opmas.core.documents import fields
 from opmas.core.job import BEGUN_FILE
 from opmas.errors import BackendError, InvalidError, RequestError, UnknownPackageError
 from opmas.host.files import write_whole

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from opmas.core import fields
+from opmas.core.documents import fields
 from opmas.errors import BackendError, InvalidError
 from opmas.work.children import Child, Log, ask
 

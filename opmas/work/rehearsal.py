@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from opmas.bundles.installed import verify_installed
-from opmas.core import fields
-from opmas.core.agent import NAME
-from opmas.core.manifest import Manifest, Runtime, parse_manifest
+from opmas.core.agent.terms import NAME
+from opmas.core.documents import fields
+from opmas.core.package.manifest import Manifest, Runtime, parse_manifest
 from opmas.errors import BackendError, InvalidError
 from opmas.packages.receipt import SITE, read_receipt
 from opmas.packages.versions import satisfies

@@ -23,8 +23,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from opmas.core import fields
-from opmas.core.agent import NAME
+from opmas.core.agent.terms import NAME
+from opmas.core.documents import fields
 from opmas.errors import DiskSpaceError, InvalidError
 from opmas.host.files import sync_directory, write_whole
 from opmas.work import kernel

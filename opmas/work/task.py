@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core import job as jobs
-from opmas.core.fields import Fields, Problems
+from opmas.core.documents.fields import Fields, Problems
 from opmas.errors import BackendError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from opmas.core.documents.settings import Settings
     from opmas.core.job import Job
-    from opmas.core.settings import Settings
 
 REPORT_INTERVAL: Final = 0.2  # seconds: a person sees no more, and the manager reads each one
 

@@ -25,7 +25,7 @@ from opmas.work.task import Paths, Report, Task, UnfinishedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from opmas.core.settings import Settings
+    from opmas.core.documents.settings import Settings
 
 LOCK_LIMIT: Final = 60.0  # seconds; the manager lets one go on in each queue: none should wait
 LOCK_DELAY: Final = 0.05

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from opmas.agent.testing import ManagerSocket, read_package
 from opmas.agent.testing.package import config_problems, merged
 from opmas.errors import InvalidError
-from opmas.manager import link as links
+from opmas.manager.agents import link as links
 from tests.integration.manager.place import Place
 
 if TYPE_CHECKING:

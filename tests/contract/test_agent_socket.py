@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from opmas.errors import InvalidError
-from opmas.manager import link as links
+from opmas.manager.agents import link as links
 from opmas.manager.service import Manager
 from tests.contract.agent_sockets import (
     BURST,

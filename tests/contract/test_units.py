@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from opmas.core.agent import probe_unit, unit_name
+from opmas.core.agent.terms import probe_unit, unit_name
 from opmas.ports import Disconnected, JobRemoved, UnitChanged
 from tests.contract.worlds import World, watched
 from tests.loop import in_loop

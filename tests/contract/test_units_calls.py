@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from opmas.core.agent import unit_name
+from opmas.core.agent.terms import unit_name
 from opmas.errors import SystemdError
 from tests.contract.worlds import World, watched
 from tests.loop import in_loop

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from opmas.core.agent import unit_name
+from opmas.core.agent.terms import unit_name
 from tests.fakes.units import FakeUnits
 from tests.system.systemd.watching import Watch
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from opmas.core.agent import Desired, check_name, unit_name
-from opmas.core.policy import DEFAULT_POLICY, dump_policy, dump_recovery, parse_recovery
+from opmas.core.agent.terms import Desired, check_name, unit_name
+from opmas.core.recovery.policy import DEFAULT_POLICY, dump_policy, dump_recovery, parse_recovery
 from opmas.errors import (
     AgentExistsError,
     GrantError,

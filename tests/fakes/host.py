@@ -12,7 +12,7 @@ import threading
 import time
 from typing import Any, Final
 
-from opmas.core.agent import check_name
+from opmas.core.agent.terms import check_name
 from opmas.errors import InvalidError, RequestError
 from tests.fakes.changes import FINAL, now
 from tests.fakes.history import HistoryMethods

@@ -17,8 +17,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import uuid4
 
-from opmas.core.agent import PROBE_PREFIX, unit_name
-from opmas.core.unit import UnitState
+from opmas.core.agent.terms import PROBE_PREFIX, unit_name
+from opmas.core.unit.state import UnitState
 from opmas.errors import SystemdError
 from opmas.ports import Disconnected, JobRemoved, Resynced, UnitChanged, UnitEvent, UnitGone
 from tests.fakes.oneshots import Oneshots

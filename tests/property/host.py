@@ -11,21 +11,22 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from opmas.core import engine, events, roster
-from opmas.core.change import TaskName, dump_change, load_change
-from opmas.core.condition import dump_condition, dump_spec, load_condition, load_spec
+from opmas.core import events, roster
+from opmas.core.agent.condition import dump_condition, dump_spec, load_condition, load_spec
+from opmas.core.change import engine
+from opmas.core.change.change import TaskName, dump_change, load_change
 from opmas.core.events import Announce, RunTask, StartUnit, StopUnit
-from opmas.core.remedies import AUTHOR, remedy
+from opmas.core.recovery.remedies import AUTHOR, remedy
 from tests.property.model import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from opmas.core.agent import Reason
-    from opmas.core.change import Change
+    from opmas.core.agent.state import Agent
+    from opmas.core.agent.terms import Reason
+    from opmas.core.change.change import Change
     from opmas.core.events import Effect, Event
     from opmas.core.roster import Roster
-    from opmas.core.state import Agent
 
 UTC = 1_700_000_000.0
 

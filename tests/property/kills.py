@@ -11,20 +11,21 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from opmas.core import engine, events, plan, roster, watching
-from opmas.core.agent import Desired
-from opmas.core.change import Change, ChangeState, TaskName, TaskState
+from opmas.core import events, roster
+from opmas.core.agent.terms import Desired
+from opmas.core.change import engine, plan, watching
+from opmas.core.change.change import Change, ChangeState, TaskName, TaskState
+from opmas.core.change.evidence import Surroundings
+from opmas.core.change.sight import sight
 from opmas.core.events import Forget, Measure, RunTask, StartUnit, StopUnit
-from opmas.core.evidence import Surroundings
 from opmas.core.roster import Roster
-from opmas.core.sight import sight
 from opmas.errors import OpmasError
-from opmas.manager.boot import load_saved
-from opmas.manager.database import Databases, Origin
-from opmas.manager.eventlog import EventLog
 from opmas.manager.problems import Problems
-from opmas.manager.saver import Saver
-from opmas.manager.writer import Writer
+from opmas.manager.state.boot import load_saved
+from opmas.manager.state.database import Databases, Origin
+from opmas.manager.state.eventlog import EventLog
+from opmas.manager.state.saver import Saver
+from opmas.manager.state.writer import Writer
 from opmas.store.rows import Query
 from tests.builders import spec
 from tests.property.model import World
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from opmas.core.agent import AgentSpec
+    from opmas.core.agent.terms import AgentSpec
     from opmas.core.events import Effect
 
     Step = Callable[[Roster, float], Any]

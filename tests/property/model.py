@@ -12,7 +12,7 @@ from opmas.core import events
 from tests.builders import CLD_EXITED, CLD_KILLED, unit
 
 if TYPE_CHECKING:
-    from opmas.core.unit import UnitState
+    from opmas.core.unit.state import UnitState
 
 START_LIMIT = 5
 

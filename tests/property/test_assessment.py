@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opmas.core import events
-from opmas.core.agent import Health
-from opmas.core.assessment import STALE, WINDOW, assess
-from opmas.core.health import RANK, Check, Report
+from opmas.core.agent.state import deadline, health
+from opmas.core.agent.terms import Health
+from opmas.core.health.assessment import STALE, WINDOW, assess
+from opmas.core.health.report import RANK, Check, Report
+from opmas.core.health.vitals import Sign
 from opmas.core.roster import Roster, step
-from opmas.core.state import deadline, health
-from opmas.core.vitals import Sign
 from tests.builders import active, auto_restart, inactive, killed, running
 
 if TYPE_CHECKING:

@@ -11,20 +11,28 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from opmas.core import engine, events, plan, roster, watching
-from opmas.core.agent import Desired, Phase
-from opmas.core.change import Change, ChangeState, TaskName, TaskState, dump_change, load_change
-from opmas.core.condition import dump_condition, dump_spec, load_condition, load_spec
+from opmas.core import events, roster
+from opmas.core.agent.condition import dump_condition, dump_spec, load_condition, load_spec
+from opmas.core.agent.terms import Desired, Phase
+from opmas.core.change import engine, plan, watching
+from opmas.core.change.change import (
+    Change,
+    ChangeState,
+    TaskName,
+    TaskState,
+    dump_change,
+    load_change,
+)
+from opmas.core.change.evidence import Surroundings
+from opmas.core.change.sight import sight
 from opmas.core.events import Forget, Measure, RunTask, StartUnit, StopUnit
-from opmas.core.evidence import Surroundings
 from opmas.core.roster import Roster
-from opmas.core.sight import sight
 from opmas.errors import OpmasError
 from tests.builders import CLD_EXITED, running, spec
 from tests.property.model import World
 
 if TYPE_CHECKING:
-    from opmas.core.state import Agent
+    from opmas.core.agent.state import Agent
 
 VERSIONS = ["1.0", "1.1", "2.0"]
 WINDOW = 60.0

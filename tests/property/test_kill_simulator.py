@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from opmas.core import events
-from opmas.core.agent import Desired, Phase
-from opmas.core.state import Fact, Pending, Then, fact
+from opmas.core.agent.state import Fact, Pending, Then, fact
+from opmas.core.agent.terms import Desired, Phase
 from tests.builders import CLD_EXITED, CLD_KILLED
 from tests.property.kills import NAMES, Site
 

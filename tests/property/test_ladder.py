@@ -10,20 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from opmas.core import events, plan
-from opmas.core.agent import Desired, Health, Phase, Reason
-from opmas.core.budget import Budget
-from opmas.core.change import ChangeState
-from opmas.core.context import policy_of
-from opmas.core.decided import REMEMBERED
+from opmas.core import events
+from opmas.core.agent.state import Pending, deadline
+from opmas.core.agent.terms import Desired, Health, Phase, Reason
+from opmas.core.agent.ties import Ties
+from opmas.core.change import plan
+from opmas.core.change.change import ChangeState
 from opmas.core.events import Announce
-from opmas.core.health import Report
-from opmas.core.ladder import Inputs, Step, climb
-from opmas.core.policy import Policy, Recovery
+from opmas.core.health.report import Report
+from opmas.core.health.vitals import Traits
+from opmas.core.recovery.budget import Budget
+from opmas.core.recovery.context import policy_of
+from opmas.core.recovery.decided import REMEMBERED
+from opmas.core.recovery.ladder import Inputs, Step, climb
+from opmas.core.recovery.policy import Policy, Recovery
 from opmas.core.roster import Roster
-from opmas.core.state import Pending, deadline
-from opmas.core.ties import Ties
-from opmas.core.vitals import Traits
 from opmas.errors import OpmasError
 from tests.builders import CLD_KILLED, running, spec
 from tests.property.host import UTC, Heard, Host, spec_key

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opmas.core import learning, limits
-from opmas.core.agent import Limits
-from opmas.core.learning import DECAY, GROWTH, MIB, MOST, NOTHING, Peak, Sketch
-from opmas.core.limits import DEFAULT_LIMITS
+from opmas.core.agent.terms import Limits
+from opmas.core.resources import learning, limits
+from opmas.core.resources.learning import DECAY, GROWTH, MIB, MOST, NOTHING, Peak, Sketch
+from opmas.core.resources.limits import DEFAULT_LIMITS
 
 FIGURES = st.floats(1.0, 1e6)
 PEAKS = st.builds(

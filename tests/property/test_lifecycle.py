@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from opmas.core import events, roster
-from opmas.core.agent import Desired, Phase, Reason
-from opmas.core.condition import dump_condition, dump_spec, load_condition, load_spec
-from opmas.core.context import Context
+from opmas.core.agent.condition import dump_condition, dump_spec, load_condition, load_spec
+from opmas.core.agent.lifecycle import SETTLE, START_GRACE, decide
+from opmas.core.agent.repetition import is_repetition
+from opmas.core.agent.state import Fact, Pending, deadline, fact
+from opmas.core.agent.terms import Desired, Phase, Reason
 from opmas.core.events import Forget, StartUnit, StopUnit
-from opmas.core.lifecycle import SETTLE, START_GRACE, decide
-from opmas.core.policy import Policy
-from opmas.core.repetition import is_repetition
+from opmas.core.recovery.context import Context
+from opmas.core.recovery.policy import Policy
 from opmas.core.roster import Roster
-from opmas.core.state import Fact, Pending, deadline, fact
 from opmas.errors import TransitionError
 from tests.builders import CLD_EXITED, CLD_KILLED, stopped
 from tests.property.model import World

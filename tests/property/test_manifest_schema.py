@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from docs.agent_schema import BEYOND, agent_schema
-from opmas.core.manifest import parse_manifest
+from opmas.core.package.manifest import parse_manifest
 from opmas.errors import InvalidError
 from opmas.packages.yamlfile import read_yaml
 from tests.unit.core.manifests import exec_document, python_document

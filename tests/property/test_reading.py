@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opmas.core.agent import Limits
-from opmas.core.limits import parse_limits
-from opmas.core.manifest import parse_manifest
-from opmas.core.settings import Settings, parse_settings
-from opmas.core.unitfile import render_dropin, render_probe_dropin
-from opmas.core.unitsyntax import parse_unit
+from opmas.core.agent.terms import Limits
+from opmas.core.documents.settings import Settings, parse_settings
+from opmas.core.package.manifest import parse_manifest
+from opmas.core.resources.limits import parse_limits
+from opmas.core.unit.file import render_dropin, render_probe_dropin
+from opmas.core.unit.syntax import parse_unit
 from opmas.errors import ConfigError, InvalidError
 from opmas.packages.yamlfile import parse_yaml
 from tests.unit.core.manifests import PLACE, exec_document, python_document, spec

@@ -9,7 +9,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from opmas.core.requirement import REQUIREMENT, SPECIFIER, VERSION
+from opmas.core.package.requirement import REQUIREMENT, SPECIFIER, VERSION
 
 # Whole markers: the pattern takes any row of their words.
 MARKERS = [

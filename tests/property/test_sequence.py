@@ -12,11 +12,11 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from hypothesis.strategies import booleans, integers
 
-from opmas.manager import backups
 from opmas.manager.clock import Clock
-from opmas.manager.database import Databases, Origin
 from opmas.manager.problems import Problems
-from opmas.manager.sequence import BLOCK
+from opmas.manager.state import backups
+from opmas.manager.state.database import Databases, Origin
+from opmas.manager.state.sequence import BLOCK
 from opmas.store.rows import Batch, Keep, NewEvent, Query, StoredEvent
 
 ALL = Keep(count=10**9, bytes=10**12, agents=10**9)

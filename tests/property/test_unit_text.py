@@ -12,19 +12,19 @@ from typing import Any
 from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from opmas.core.agent import AgentSpec
-from opmas.core.capability import CAPABILITIES
-from opmas.core.manifest import HealthCheck, Manifest, Network, Sandbox
-from opmas.core.needs import needs_of
-from opmas.core.program import Hooks
-from opmas.core.unitfile import (
+from opmas.core.agent.terms import AgentSpec
+from opmas.core.package.capability import CAPABILITIES
+from opmas.core.package.manifest import HealthCheck, Manifest, Network, Sandbox
+from opmas.core.package.needs import needs_of
+from opmas.core.package.program import Hooks
+from opmas.core.unit.file import (
     Place,
     agent_command,
     render_dropin,
     render_hook_dropin,
     render_probe_dropin,
 )
-from opmas.core.unitsyntax import KINDS, parse_unit
+from opmas.core.unit.syntax import KINDS, parse_unit
 from opmas.errors import InvalidError
 from tests.unit.core.manifests import PLACE, exec_manifest, python_manifest
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opmas.core.agent import Desired, Health, Phase, Reason
-from opmas.core.cause import EXCUSES, GATES, SENTENCES, TROUBLES, Cause
-from opmas.core.evidence import (
+from opmas.core.agent.terms import Desired, Health, Phase, Reason
+from opmas.core.change.cause import EXCUSES, GATES, SENTENCES, TROUBLES, Cause
+from opmas.core.change.evidence import (
     Baseline,
     Sighting,
     Surroundings,
@@ -21,7 +21,7 @@ from opmas.core.evidence import (
     load_watch,
     take,
 )
-from opmas.core.verdict import Decision, Verdict, judge
+from opmas.core.change.verdict import Decision, Verdict, judge
 
 MIB = 2**20
 RESULTS = ["exit-code", "signal", "core-dump", "watchdog", "timeout", "oom-kill", "protocol", ""]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from opmas.cli.authoring.template import NewFile, package_files
 from opmas.cli.exits import Exit
 from opmas.cli.text import visible
-from opmas.core.agent import check_name
+from opmas.core.agent.terms import check_name
 from opmas.errors import RequestError
 
 if TYPE_CHECKING:

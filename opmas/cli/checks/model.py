@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from opmas.core.settings import Settings
+    from opmas.core.documents.settings import Settings
 
 OK: Final = "ok"
 WARNING: Final = "warning"

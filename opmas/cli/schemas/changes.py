@@ -16,7 +16,7 @@ from opmas.cli.schemas.terms import (
     record,
     text,
 )
-from opmas.core.change import ChangeState, Kind, TaskName, TaskState
+from opmas.core.change.change import ChangeState, Kind, TaskName, TaskState
 
 TASK: Final = record(
     "one task",

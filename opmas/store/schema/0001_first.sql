@@ -1,8 +1,8 @@
 -- Agents: what is wanted (spec) and what systemd cannot tell after a restart of ours (condition).
 CREATE TABLE agents (
     name           TEXT PRIMARY KEY,
-    spec           TEXT NOT NULL,               -- JSON, opmas.core.condition.dump_spec
-    condition      TEXT NOT NULL,               -- JSON, opmas.core.condition.dump_condition
+    spec           TEXT NOT NULL,               -- JSON, opmas.core.agent.condition.dump_spec
+    condition      TEXT NOT NULL,               -- JSON, opmas.core.agent.condition.dump_condition
     config_version INTEGER NOT NULL,
     revision       INTEGER NOT NULL,            -- counts changes of the spec: If-Match, ETag
     created_at     TEXT NOT NULL,               -- RFC 3339, UTC

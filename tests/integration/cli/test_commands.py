@@ -197,7 +197,14 @@ def test_completion_offers_names(opmas, web):
     "words", [["status"], ["agent", "list"], ["change", "list"], ["package", "list"]]
 )
 def test_what_is_used_most_imports_nothing_that_is_slow(environ, web, words):
-    slow = ("cryptography", "packaging", "yaml", "opmas.bundles", "opmas.core.change", "pathlib")
+    slow = (
+        "cryptography",
+        "packaging",
+        "yaml",
+        "opmas.bundles",
+        "opmas.core.change",
+        "pathlib",
+    )
     script = (
         f"import sys; from opmas.cli import main; main.main({words});"
         f" sys.exit(str([m for m in {slow} if m in sys.modules]))"

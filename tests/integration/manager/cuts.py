@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from opmas.core.agent.state import Agent
     from opmas.core.job import Job
-    from opmas.core.state import Agent
     from opmas.packages.catalogue import Package
     from tests.integration.manager.worker import Death
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from opmas.client.control import ManagerClient
-from opmas.core.settings import Settings, parse_settings
+from opmas.core.documents.settings import Settings, parse_settings
 from opmas.host.pressure import Pressure
-from opmas.manager import lookout, scenery
+from opmas.manager import scenery
+from opmas.manager.changes import lookout
 from opmas.manager.service import Manager
 from opmas.packages import catalogue
 from opmas.work.task import Paths

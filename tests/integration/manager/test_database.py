@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from opmas.errors import DamagedError, StoreError
-from opmas.manager import backups, reserve
-from opmas.manager.backups import FORM
+from opmas.manager.state import backups, reserve
+from opmas.manager.state.backups import FORM
 from tests.integration.manager.place import Place
 from tests.loop import in_loop
 

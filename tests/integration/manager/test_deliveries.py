@@ -11,7 +11,7 @@ import pytest
 
 from opmas.core.job import JobKind
 from opmas.errors import ManagerError
-from opmas.manager import store
+from opmas.manager.changes import store
 from opmas.packages.deb import Deb
 from tests.integration.manager import stock
 from tests.integration.manager.place import Place
@@ -19,7 +19,7 @@ from tests.integration.manager.stories import delivers, runs_delivered
 from tests.loop import in_loop
 
 if TYPE_CHECKING:
-    from opmas.core.change import Change
+    from opmas.core.change.change import Change
 
 DEB = "opmas-agent-snore"
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opmas.core.agent import Health, probe_unit, unit_name
-from opmas.core.assessment import STALE, assess
-from opmas.core.state import health
+from opmas.core.agent.state import health
+from opmas.core.agent.terms import Health, probe_unit, unit_name
+from opmas.core.health.assessment import STALE, assess
 from opmas.errors import InvalidError, UnknownAgentError
-from opmas.manager import link
+from opmas.manager.agents import link
 from tests.integration.manager.place import Place
 from tests.loop import in_loop
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from opmas.core import queue
+from opmas.core.change import queue
 from opmas.core.job import TOLD_LENGTH, JobKind, Outcome
 from opmas.errors import AccessDeniedError, BackendError
-from opmas.manager import caller
+from opmas.manager.control import caller
 from tests.integration.manager import stock
 from tests.integration.manager.place import Place
 from tests.loop import in_loop

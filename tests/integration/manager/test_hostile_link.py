@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from opmas.manager import link as links
+from opmas.manager.agents import link as links
 from tests.integration.manager.place import Place
 from tests.loop import in_loop
 

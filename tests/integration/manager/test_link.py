@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from opmas.manager import link as links
+from opmas.manager.agents import link as links
 from tests.integration.manager.place import Place
 from tests.loop import in_loop
 

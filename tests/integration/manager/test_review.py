@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from opmas.core.change.knownbad import Bad, key
 from opmas.core.job import JobKind, Outcome
-from opmas.core.knownbad import Bad, key
 from opmas.errors import RevisionError
 from tests.integration.manager import stock
 from tests.integration.manager.place import Place

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from opmas.core.settings import Settings
+    from opmas.core.documents.settings import Settings
     from opmas.work.task import Paths
     from tests.integration.manager.place import Place
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from opmas.core.manifest import Manifest, Runtime, parse_manifest
+from opmas.core.package.manifest import Manifest, Runtime, parse_manifest
 from opmas.packages.checker import ConfigChecker
 from opmas.packages.yamlfile import read_yaml
 

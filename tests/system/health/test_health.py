@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opmas.core.damping import MOST
+from opmas.core.health.damping import MOST
 
 if TYPE_CHECKING:
     from tests.system.manager.opmas import Opmas

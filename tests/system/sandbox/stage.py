@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from opmas.core.agent import AgentSpec, unit_name
-from opmas.core.manifest import Manifest, parse_manifest
-from opmas.core.unitfile import Place, render_dropin, render_hook_dropin
+from opmas.core.agent.terms import AgentSpec, unit_name
+from opmas.core.package.manifest import Manifest, parse_manifest
+from opmas.core.unit.file import Place, render_dropin, render_hook_dropin
 from tests.lab import Host
 
 if TYPE_CHECKING:

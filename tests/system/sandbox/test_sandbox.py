@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from opmas.core.agent import AgentSpec, Limits
-from opmas.core.manifest import Manifest, parse_manifest
-from opmas.core.needs import needs_of
-from opmas.core.unitfile import Place, render_dropin, render_probe_dropin
+from opmas.core.agent.terms import AgentSpec, Limits
+from opmas.core.package.manifest import Manifest, parse_manifest
+from opmas.core.package.needs import needs_of
+from opmas.core.unit.file import Place, render_dropin, render_probe_dropin
 from tests.lab import Host, wait_for
 
 ROOT = Path(__file__).parents[3]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from opmas.core.agent import unit_name
+from opmas.core.agent.terms import unit_name
 from opmas.errors import SystemdError
 from opmas.ports import Disconnected, Resynced
 from opmas.systemd.client import Patience

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from opmas.core.agent import unit_name
+from opmas.core.agent.terms import unit_name
 from opmas.ports import JobRemoved, UnitGone
 from tests.loop import in_loop
 from tests.system.systemd.units_host import SLEEPER, UnitsHost, units_host

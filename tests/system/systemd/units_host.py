@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from opmas.core.agent import unit_name
+from opmas.core.agent.terms import unit_name
 from opmas.systemd.client import Patience, SystemdUnits
 from tests.lab import LAB, Host
 

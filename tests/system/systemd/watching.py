@@ -6,13 +6,13 @@ import asyncio
 from itertools import pairwise
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from opmas.core.agent import unit_name
+from opmas.core.agent.terms import unit_name
 from opmas.ports import JobRemoved, Resynced, UnitChanged, UnitGone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from opmas.core.unit import UnitState
+    from opmas.core.unit.state import UnitState
     from opmas.ports import UnitEvent, Units
 
 E = TypeVar("E")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opmas.cli.alerts import counted, render_alerts
 from opmas.cli.schemas.host import ALERT
-from opmas.core.alerts import Code, Severity
+from opmas.core.recovery.alerts import Code, Severity
 from tests.unit.cli.builders import view
 
 ALERTS = [

@@ -10,7 +10,7 @@ import pytest
 from opmas.cli.checks import backups, files, manager, systemd
 from opmas.cli.checks.model import Check, Host, Output, run_program
 from opmas.cli.doctor import make_document, render_checks
-from opmas.core.settings import Settings
+from opmas.core.documents.settings import Settings
 from opmas.store.database import Database
 from tests.unit.cli.builders import view
 

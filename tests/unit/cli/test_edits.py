@@ -12,7 +12,7 @@ from opmas.cli.edits import (
     recovery,
 )
 from opmas.cli.exits import UsageError
-from opmas.core.policy import READERS
+from opmas.core.recovery.policy import READERS
 from opmas.errors import InvalidError
 
 

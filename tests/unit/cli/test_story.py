@@ -15,7 +15,7 @@ from opmas.cli.story import (
     render_outcomes,
     render_planned,
 )
-from opmas.core import change as core
+from opmas.core.change import change as core
 from tests.unit.cli.builders import change, view
 
 

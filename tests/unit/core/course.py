@@ -6,19 +6,20 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from opmas.core import engine, events, roster, watching
-from opmas.core.change import TaskName, TaskState
+from opmas.core import events, roster
+from opmas.core.change import engine, watching
+from opmas.core.change.change import TaskName, TaskState
+from opmas.core.change.evidence import Surroundings
+from opmas.core.change.sight import sight
 from opmas.core.events import Announce, RunTask
-from opmas.core.evidence import Surroundings
 from opmas.core.roster import Roster
-from opmas.core.sight import sight
 from tests.builders import active, deactivating, exited, inactive, running, spec
 
 if TYPE_CHECKING:
-    from opmas.core.change import Change
-    from opmas.core.changes import Step
+    from opmas.core.agent.state import Agent
+    from opmas.core.change.change import Change
+    from opmas.core.change.ledger import Step
     from opmas.core.events import Effect, Event
-    from opmas.core.state import Agent
 
 FINE: dict[str, Any] = {"ok": True, "code": "", "message": "", "problems": (), "result": {}}
 FAILED = {**FINE, "ok": False, "code": "no-space", "message": "the disk is full"}

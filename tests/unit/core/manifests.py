@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from opmas.core.agent import AgentSpec
-from opmas.core.manifest import Manifest, parse_manifest
-from opmas.core.unitfile import Place
+from opmas.core.agent.terms import AgentSpec
+from opmas.core.package.manifest import Manifest, parse_manifest
+from opmas.core.unit.file import Place
 
 PLACE = Place("/usr/lib/opmas/agents/pinger", "/var/lib/opmas/agents/web/config.json")
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opmas.core import events
-from opmas.core.context import Context
+from opmas.core.agent.lifecycle import decide
 from opmas.core.events import Announce
-from opmas.core.lifecycle import decide
-from opmas.core.policy import Policy
+from opmas.core.recovery.context import Context
+from opmas.core.recovery.policy import Policy
 from opmas.core.roster import Roster
 
 if TYPE_CHECKING:
-    from opmas.core.state import Agent
+    from opmas.core.agent.state import Agent
 
 POLICY = Policy()
 

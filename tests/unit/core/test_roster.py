@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from opmas.core import events, roster
-from opmas.core.agent import Desired, Limits, Phase, Reason
+from opmas.core.agent.state import Pending
+from opmas.core.agent.terms import Desired, Limits, Phase, Reason
 from opmas.core.events import Announce, ApplyLimits, Prepare, SendConfig, StopUnit
 from opmas.core.roster import Roster
-from opmas.core.state import Pending
 from opmas.errors import AgentExistsError, InvalidError, TransitionError, UnknownAgentError
 from tests.builders import active, agent, running, spec, stopped
 

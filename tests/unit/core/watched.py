@@ -6,8 +6,8 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from opmas.core.agent import Health, Phase, Reason
-from opmas.core.evidence import (
+from opmas.core.agent.terms import Health, Phase, Reason
+from opmas.core.change.evidence import (
     Baseline,
     Sighting,
     Surroundings,
@@ -16,10 +16,10 @@ from opmas.core.evidence import (
     load_watch,
     take,
 )
-from opmas.core.verdict import Decision, judge
+from opmas.core.change.verdict import Decision, judge
 
 if TYPE_CHECKING:
-    from opmas.core.verdict import Cause, Verdict
+    from opmas.core.change.verdict import Cause, Verdict
 
 MIB = 2**20
 QUIET = Surroundings()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from opmas.core.settings import ManagerSection, Settings
+from opmas.core.documents.settings import ManagerSection, Settings
 from opmas.diagnosis import config, secrets
 from opmas.diagnosis.journal import entries, render
 from opmas.diagnosis.scene import Scene

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from docs.generate import documents
-from opmas.core.agent import Phase, Reason
-from opmas.core.cause import Cause
-from opmas.core.explain import REASONS
+from opmas.core.agent.explain import REASONS
+from opmas.core.agent.terms import Phase, Reason
+from opmas.core.change.cause import Cause
 from opmas.errors import BY_CODE
 
 TOP = Path(__file__).parents[3]
@@ -24,7 +24,7 @@ PROGRAMS = {"opmas.agent.probe", "opmas.agent.hook"}  # reads like an event type
 
 
 def code(*folders: str) -> str:
-    files = [path for folder in folders for path in sorted(TOP.glob(f"opmas/{folder}/*.py"))]
+    files = [path for folder in folders for path in sorted(TOP.glob(f"opmas/{folder}/**/*.py"))]
     return "\n".join(path.read_text(encoding="utf-8") for path in files)
 
 

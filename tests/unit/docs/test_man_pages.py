@@ -8,8 +8,10 @@ import textwrap
 from pathlib import Path
 from typing import get_type_hints
 
-from opmas.core.agent import Limits
-from opmas.core.manifest import (
+from opmas.core.agent.terms import Limits
+from opmas.core.documents.secret import secret_paths
+from opmas.core.documents.settings import Settings
+from opmas.core.package.manifest import (
     EventTypes,
     HealthCheck,
     Hooks,
@@ -20,9 +22,7 @@ from opmas.core.manifest import (
     Timeouts,
     parse_manifest,
 )
-from opmas.core.policy import Recovery
-from opmas.core.secret import secret_paths
-from opmas.core.settings import Settings
+from opmas.core.recovery.policy import Recovery
 from opmas.packages.yamlfile import parse_yaml
 
 MAN = Path(__file__).parents[3] / "packaging" / "man"

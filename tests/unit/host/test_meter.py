@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from opmas.core.usage import Descriptors
+from opmas.core.resources.usage import Descriptors
 from opmas.host.meter import Meter
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from opmas.agents.hostwatch.hostwatch.report import HELP
-from opmas.core.manifest import parse_manifest
+from opmas.core.package.manifest import parse_manifest
 from opmas.packages.yamlfile import read_yaml
 
 PACKAGE = Path(__file__).parents[3] / "opmas" / "agents" / "hostwatch"

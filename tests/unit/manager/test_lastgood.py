@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opmas.core.agent import Desired, Phase
+from opmas.core.agent.terms import Desired, Phase
 from opmas.core.roster import Roster
 from opmas.manager.clock import Clock
 from opmas.manager.comeback import is_service
@@ -20,7 +20,7 @@ from tests.builders import running, spec
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from opmas.core.state import Agent
+    from opmas.core.agent.state import Agent
 
 
 class Stopwatch(Clock):

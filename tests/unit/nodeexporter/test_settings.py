@@ -4,7 +4,7 @@ import jsonschema
 import pytest
 import yaml
 
-from opmas.core.manifest import parse_manifest
+from opmas.core.package.manifest import parse_manifest
 from tests.unit.nodeexporter.exporter import PACKAGE, settings
 
 MANIFEST = yaml.safe_load((PACKAGE / "agent.yaml").read_text())

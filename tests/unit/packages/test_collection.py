@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from opmas.core.agent import AgentSpec
-from opmas.core.manifest import parse_manifest
+from opmas.core.agent.terms import AgentSpec
+from opmas.core.package.manifest import parse_manifest
 from opmas.packages.catalogue import Package
 from opmas.packages.collection import Packages
 from opmas.packages.receipt import Receipt, Trust

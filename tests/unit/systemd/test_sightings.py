@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 
-from opmas.core.unit import UnitState
+from opmas.core.unit.state import UnitState
 from opmas.systemd.paths import unit_path
 from opmas.systemd.sightings import FIELDS, Burst, Row, Sightings, make_row
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from opmas.core.agent import AgentSpec
-from opmas.core.manifest import parse_manifest
-from opmas.core.needs import needs_of
-from opmas.core.unitfile import Place, render_dropin
+from opmas.core.agent.terms import AgentSpec
+from opmas.core.package.manifest import parse_manifest
+from opmas.core.package.needs import needs_of
+from opmas.core.unit.file import Place, render_dropin
 from opmas.packages.yamlfile import read_yaml
 
 ROOT = Path(__file__).parents[3]

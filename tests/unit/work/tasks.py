@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from opmas.core.documents.settings import Settings
 from opmas.core.job import Job, JobKind
-from opmas.core.settings import Settings
 from opmas.work.task import Paths, Report, Task
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from opmas.core.documents.settings import ManagerSection, Settings
 from opmas.core.job import load_outcome, load_progress
-from opmas.core.settings import ManagerSection, Settings
 from opmas.work import worker
 from opmas.work.task import Report
 from tests.lab import wait_for

@@ -1,0 +1,1 @@
+"""Changes of the host: planned, carried out, watched, kept or undone."""

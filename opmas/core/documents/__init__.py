@@ -1,0 +1,1 @@
+"""What people write: documents read field by field, sizes, secrets, settings of a service."""

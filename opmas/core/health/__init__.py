@@ -1,0 +1,1 @@
+"""How an agent does: computed from facts with ages, damped, told in sentences."""

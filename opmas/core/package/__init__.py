@@ -1,0 +1,1 @@
+"""What an agent package is and what it asks for: agent.yaml."""

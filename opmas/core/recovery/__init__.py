@@ -1,0 +1,1 @@
+"""What is done about an agent that fails: the ladder, its policy, its limits, its alerts."""

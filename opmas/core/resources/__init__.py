@@ -1,0 +1,1 @@
+"""What agents use of the host, what they may use, and which limits would fit."""

@@ -1,0 +1,1 @@
+"""The control socket: requests in, methods, the documents that go out."""

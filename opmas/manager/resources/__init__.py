@@ -1,0 +1,1 @@
+"""What agents use, read and learned from; kills for memory told from crashes."""

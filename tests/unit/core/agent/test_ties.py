@@ -1,0 +1,71 @@
+"""Who waits for whom, and says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from opmas.core import events, roster
+from opmas.core.agent.lifecycle import SETTLE
+from opmas.core.agent.state import Pending
+from opmas.core.agent.terms import Phase, Reason
+from opmas.core.agent.ties import Ties
+from opmas.core.roster import Roster
+from tests.builders import active, deactivating, inactive, running, spec, stopped
+
+TIES = {("web", ""): Ties(requires=("db",))}
+
+
+def pair(db=None) -> Roster:
+    web = running("web", spec=spec("web", package="web"))
+    return Roster({"db": db or running("db"), "web": web}, ties=TIES)
+
+
+def seen(agents: Roster, name: str, *units: object, now: float = 10.0) -> Roster:
+    for unit in units:
+        agents, _ = roster.step(agents, name, events.UnitSeen(unit), now)  # type: ignore[arg-type]
+    return roster.tie(agents, now)[0]
+
+
+def went_with_db() -> Roster:
+    """systemctl stopped db, and systemd web before it."""
+    agents = seen(pair(), "db", deactivating("db"))
+    agents = seen(agents, "web", deactivating("web"), inactive("web"))
+    agents, _ = roster.step(agents, "web", events.Tick(), 10.0 + SETTLE)
+    return roster.tie(agents, 10.0 + SETTLE)[0]
+
+
+def test_an_agent_that_was_taken_down_says_for_whom_it_waits():
+    agents = went_with_db()
+
+    web = agents.agents["web"]
+    assert (web.phase, web.reason) == (Phase.STOPPED, Reason.DEPENDENCY)
+    assert web.message == 'agent "db" is stopping'
+
+
+def test_what_it_says_follows_the_one_that_it_waits_for():
+    agents = went_with_db()
+
+    db = replace(agents.agents["db"], phase=Phase.FAILED)
+    agents, _ = roster.tie(replace(agents, agents={**agents.agents, "db": db}), 11.0)
+
+    assert agents.agents["web"].message == 'agent "db" is failed'
+
+
+def test_nothing_is_done_again_and_again_for_one_that_waits():
+    agents = went_with_db()
+
+    assert roster.tie(agents, 12.0) == (agents, ())
+
+
+def test_it_is_queued_when_what_it_requires_runs():
+    agents = seen(went_with_db(), "db", active("db"), now=20.0)
+
+    assert agents.agents["web"].pending is Pending.QUEUED
+    assert agents.agents["web"].message == ""
+
+
+def test_one_that_is_stopped_by_wish_waits_for_nobody():
+    agents = pair(stopped("db"))
+    agents = replace(agents, agents={**agents.agents, "web": stopped("web")})
+
+    assert roster.tie(agents, 1.0) == (agents, ())

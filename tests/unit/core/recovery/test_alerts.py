@@ -1,0 +1,156 @@
+"""What somebody should know of: raised once, cleared once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from opmas.core import events, roster
+from opmas.core.agent.terms import Desired, Health, Phase, Reason
+from opmas.core.health.report import Report
+from opmas.core.health.vitals import Sign
+from opmas.core.recovery.alerts import (
+    SEVERITIES,
+    UNDONE_FOR,
+    UNHEALTHY_FOR,
+    WORDS,
+    Code,
+    follow,
+    listed,
+)
+from opmas.core.recovery.alteration import Alteration
+from opmas.core.recovery.budget import Budget
+from opmas.core.recovery.decided import Decided
+from opmas.core.roster import Roster
+from tests.builders import agent, running, spec
+
+
+def whole(*agents, **changes):
+    return Roster({a.name: a for a in agents}, alerts={}, **changes)
+
+
+def told(before, after, now=0.0):
+    found, news = follow(before, after, now)
+    return found, [(n.type.rpartition(".")[2], n.data["alert"], n.subject) for n in news]
+
+
+def with_agent(known, changed):
+    return replace(known, agents={**known.agents, changed.name: changed})
+
+
+def test_every_code_has_its_severity_and_its_words():
+    assert set(SEVERITIES) == set(WORDS) == set(Code)
+
+
+def test_a_quarantine_is_told_once_and_its_end_too():
+    before = whole(running())
+    bad = agent(phase=Phase.QUARANTINED, reason=Reason.CRASH_LOOP, failures=6)
+
+    up, news = told(before, with_agent(before, bad))
+    same, none = told(up, up, 5.0)
+    _, end = told(same, with_agent(same, running()), 9.0)
+
+    assert news == [("raised", "quarantined", "agent/web")]
+    assert none == []
+    assert end == [("cleared", "quarantined", "agent/web")]
+    assert listed(up)[0].message == "it failed 6 times in a row"
+
+
+def test_a_failure_of_what_is_wanted_stopped_is_no_alert():
+    before = whole(running())
+    left = agent(spec=spec(desired=Desired.STOPPED), phase=Phase.FAILED, reason=Reason.CRASHED)
+    wanted = agent(phase=Phase.FAILED, reason=Reason.EXIT_CONFIG)
+
+    assert told(before, with_agent(before, left))[1] == []
+    assert told(before, with_agent(before, wanted))[1] == [("raised", "failed", "agent/web")]
+
+
+def test_an_agent_is_unhealthy_for_long_by_time_alone():
+    sick, _ = roster.step(
+        whole(running()), "web", events.HealthReported(Report(Health.UNHEALTHY, "no disk")), 0.0
+    )
+
+    soon, first = told(sick, sick, UNHEALTHY_FOR - 1)
+    late, second = told(soon, soon, UNHEALTHY_FOR)
+
+    assert first == []
+    assert second == [("raised", "unhealthy", "agent/web")]
+    assert "no disk" in listed(late)[0].message
+
+
+def test_an_undo_is_told_for_a_day():
+    undone = Decided(1000.0, "undo", "undo", 10.0, (), {"suspect": 7})
+    before = whole(running())
+    now_is = with_agent(before, running(decisions=(undone,)))
+
+    up, news = told(before, now_is, 1001.0)
+    _, end = told(up, up, 1000.0 + UNDONE_FOR)
+
+    assert news == [("raised", "undone", "agent/web")]
+    assert listed(up)[0].message == "change 7 was undone"
+    assert end == [("cleared", "undone", "agent/web")]
+
+
+def test_an_undo_that_is_not_done_yet_is_not_told_as_done():
+    undone = Decided(1000.0, "undo", "undo", 10.0, (), {"suspect": 7})
+    altered = Alteration(7, "config", 900.0, was_well=True, undone=True)
+    before = whole(running())
+
+    up, _ = told(before, with_agent(before, running(decisions=(undone,), altered=altered)), 1001.0)
+
+    assert listed(up)[0].message == "change 7 is being undone, or could not be"
+
+
+def test_memory_near_its_limit_is_told():
+    before = whole(running())
+    after, _ = roster.step(
+        before, "web", events.Pressed((Sign("near-memory-limit", "90 % of 256M"),)), 1.0
+    )
+
+    assert told(before, after)[1] == [("raised", "near-memory-limit", "agent/web")]
+
+
+def test_the_budget_is_told_while_somebody_waits_and_until_it_is_whole():
+    before = whole(budget=Budget(2, 60.0))
+    spent = replace(before, budget=before.budget.taken(0.0).taken(0.0))
+
+    up, news = told(before, spent, 0.0)
+    still, none = told(up, up, 1.5)
+    _, end = told(still, still, 2.0)
+
+    assert news == [("raised", "restart-budget", "host")]
+    assert none == []
+    assert end == [("cleared", "restart-budget", "host")]
+
+
+def test_what_is_up_when_the_manager_comes_back_is_not_told_again():
+    bad = agent(phase=Phase.QUARANTINED, reason=Reason.CRASH_LOOP, failures=6)
+    loaded = Roster({"web": bad})
+
+    up, news = told(loaded, loaded)
+
+    assert news == []
+    assert [a.code for a in listed(up)] == [Code.QUARANTINED]
+
+
+def test_a_removed_agent_has_no_alerts():
+    bad = agent(phase=Phase.QUARANTINED, reason=Reason.CRASH_LOOP, failures=6)
+    up, _ = told(Roster({"web": bad}), Roster({"web": bad}))
+
+    _, news = told(up, replace(up, agents={}))
+
+    assert news == [("cleared", "quarantined", "agent/web")]
+
+
+def test_what_matters_most_is_listed_first():
+    bad = agent("bad", phase=Phase.QUARANTINED, reason=Reason.CRASH_LOOP, failures=6)
+    near = running("near")
+    both, _ = roster.step(
+        Roster({"near": near, "bad": bad}),
+        "near",
+        events.Pressed((Sign("near-memory-limit", "x"),)),
+        1.0,
+    )
+
+    up, _ = told(both, both)
+
+    assert [a.subject for a in listed(up)] == ["agent/bad", "agent/near"]
