@@ -208,7 +208,7 @@ class Ladder(RuleBasedStateMachine):
             assert after.failures <= before.failures + 1
             return
         well = before.well_since is not None
-        sustained = well and self.host.now - before.well_since >= POLICY.reset_after
+        sustained = well and self.host.now >= before.well_since + POLICY.reset_after
         asked = isinstance(event, (*RELEASES, events.Resumed))
         by_hand = isinstance(event, events.UnitSeen) and before.phase in DOWN
         assert sustained or asked or by_hand, heard

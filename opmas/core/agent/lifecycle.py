@@ -52,6 +52,7 @@ from opmas.core.recovery.failure import (
     refused,
     respecified,
     retried,
+    with_release,
 )
 from opmas.errors import TransitionError
 
@@ -76,7 +77,7 @@ def decide(agent: Agent, event: Event, now: float, context: Context) -> Decision
     after, effects = _step(lately, event, now, context)
     seen = judged(agent, after, now)
     after, more = _kept_alive(seen, event, now, context)
-    return after, (*news, *phase_news(agent, seen), *effects, *more)
+    return with_release(after, context), (*news, *phase_news(agent, seen), *effects, *more)
 
 
 def _kept_alive(agent: Agent, event: Event, now: float, context: Context) -> Decision:
@@ -354,9 +355,8 @@ def _job_ended(agent: Agent, event: events.JobEnded, now: float) -> Decision:
 
 def _package_seen(agent: Agent, now: float) -> Decision:
     if agent.package_present:
-        waits = (
-            agent.phase in {Phase.STOPPED, Phase.FAILED} and agent.reason is Reason.PACKAGE_MISSING
-        )
+        down = agent.phase in {Phase.STOPPED, Phase.FAILED}
+        waits = down and agent.reason is Reason.PACKAGE_MISSING
         if waits and not agent.paused and agent.spec.desired is Desired.RUNNING:
             return queue(agent, Reason.REQUESTED, now), ()
         return agent, ()
@@ -388,9 +388,8 @@ def _resumed(agent: Agent, unit: UnitState | None, now: float) -> Decision:
     if fact(unit) not in DOWN:
         return _up(replace(agent, pending=Pending.NOTHING), fact(unit), now), ()
     if was_starting(agent) and not agent.paused:
-        return queue(
-            agent, agent.reason if agent.phase is Phase.STARTING else Reason.BOOT, now
-        ), ()
+        why = agent.reason if agent.phase is Phase.STARTING else Reason.BOOT
+        return queue(agent, why, now), ()
     if agent.phase not in LIVE:
         return agent, ()
     # It ran when the manager went away, and is down now. systemd brings a crashed agent back or

@@ -84,6 +84,7 @@ class Agent:
     damping: Damping = STEADY
     assessment: Assessment | None = None  # as of its last step
     well_since: float | None = None  # it runs, and is not unhealthy, without a break
+    forgiven_at: float | None = None  # when its failures are forgotten, if it stays well
     decisions: tuple[Decided, ...] = ()  # the last of the ladder, with what they rest on
     altered: Alteration | None = None  # its last change that can be a cause
     remedy: Remedy | None = None  # to be carried out in the same turn, for it
@@ -174,4 +175,5 @@ def deadline(agent: Agent) -> float | None:
     retries = agent.phase in RETRIED and not agent.paused
     retry_at = agent.retry_at if retries else None
     due = None if agent.assessment is None else agent.assessment.due
-    return min((at for at in (agent.settle_at, retry_at, due) if at is not None), default=None)
+    times = (agent.settle_at, retry_at, agent.forgiven_at, due)
+    return min((at for at in times if at is not None), default=None)

@@ -116,17 +116,27 @@ def decide_so(agent: Agent, decided: Decided) -> Decision:
 
 def forgiven(agent: Agent, now: float, context: Context) -> Decision:
     """Return the agent without its failures, when it has done well long enough since."""
-    if not agent.failures or agent.well_since is None:
+    at = _forgiven_at(agent, context)
+    if at is None or agent.well_since is None or now < at:
         return agent, ()
     well = now - agent.well_since
-    if well < context.policy.reset_after:
-        return agent, ()
     fact_ = f"It has done well for {well:.0f} s: its {agent.failures} failures are forgotten."
     inputs = {"failures": agent.failures, "well": well, "reset_after": context.policy.reset_after}
     decided = Decided(
         context.utc(now), str(Step.RELEASE), str(agent.reason), None, (fact_,), inputs
     )
     return decide_so(replace(agent, failures=0, failing_since=None), decided)
+
+
+def with_release(agent: Agent, context: Context) -> Agent:
+    """Return the agent that knows when its failures are to be forgotten."""
+    return replace(agent, forgiven_at=_forgiven_at(agent, context))
+
+
+def _forgiven_at(agent: Agent, context: Context) -> float | None:
+    if not agent.failures or agent.well_since is None:
+        return None
+    return agent.well_since + context.policy.reset_after
 
 
 def retried(agent: Agent, now: float, context: Context) -> Decision:

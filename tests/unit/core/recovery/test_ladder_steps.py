@@ -19,7 +19,7 @@ from opmas.core.recovery.decided import REMEMBERED
 from opmas.core.recovery.policy import Policy, Recovery
 from opmas.core.roster import Roster
 from tests.builders import active, agent, exited, inactive, running, spec
-from tests.unit.core.story import Story
+from tests.unit.core.story import POLICY, Story
 
 PROBED = Vitals(traits=Traits(check=True, liveness=True), passed=True)
 SICK = events.Probed(Report(Health.UNHEALTHY, "no answer"))
@@ -69,6 +69,25 @@ def test_a_start_alone_forgets_nothing_and_sustained_health_does():
     assert early == 3
     assert (story.agent.failures, story.agent.failing_since) == (0, None)
     assert story.agent.decisions[-1].rung == "release"
+
+
+def test_an_agent_wakes_up_at_the_instant_at_which_its_failures_are_forgotten():
+    story = Story(running(failures=3, failing_since=1.0)).on(events.Tick(), 7.1)
+
+    at = deadline(story.agent)
+    story.on(events.Tick(), at or 0.0)
+
+    assert at == POLICY.reset_after
+    assert story.agent.failures == 0
+    assert deadline(story.agent) is None
+
+
+def test_one_that_is_not_well_waits_for_no_release():
+    story = Story(running(failures=3)).on(events.Tick(), 1.0)
+
+    story.on(events.HealthReported(Report(Health.UNHEALTHY, "no disk")), 2.0)
+
+    assert deadline(story.agent) is None
 
 
 def test_the_statuses_of_the_policy_are_not_tried_again():
