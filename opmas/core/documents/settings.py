@@ -177,7 +177,7 @@ class LimitsSection:
     max_cpu_quota: int | None = field(default=None, metadata=_QUOTA)
     max_cpu_weight: int | None = field(default=None, metadata=_WEIGHT)
     learn: Learn = field(default=Learn.PROPOSE, metadata=read_by(learn))
-    learn_after: float = field(default=24.0, metadata=read_by(fields.number(1, 8760)))
+    learn_after: float = field(default=24.0, metadata=read_by(fields.number(0.01, 8760)))
     head_room: int = field(default=30, metadata=read_by(percent(5, 1000)))
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 WINDOW: Final = 300.0  # seconds
-WINDOWS_AN_HOUR: Final = 3600 / WINDOW
 GROWTH: Final = 1.05
 HALF_LIFE: Final = 864.0  # windows: three days
 DECAY: Final = 0.5 ** (1 / HALF_LIFE)
@@ -204,9 +203,19 @@ def is_news(told: Limits, wanted: Limits) -> bool:
     )
 
 
+def window(hours: float) -> float:
+    """Return the seconds of one window, where `hours` are enough: never more than all of them."""
+    return min(WINDOW, hours * 3600)
+
+
+def watched(learned: Learned, hours: float) -> float:
+    """Return for how many seconds the agent was watched, where `hours` are enough."""
+    return learned.windows * window(hours)
+
+
 def has_enough(learned: Learned, hours: float) -> bool:
     """Return whether the agent was watched for long enough."""
-    return learned.windows >= max(1.0, hours * WINDOWS_AN_HOUR)
+    return watched(learned, hours) >= hours * 3600
 
 
 def dump_learned(learned: Learned) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core.documents.fields import Fields, Problems, nearest
 from opmas.core.resources import learning
-from opmas.core.resources.learning import MIB, QUANTILE, WINDOWS_AN_HOUR
+from opmas.core.resources.learning import MIB, QUANTILE
 from opmas.core.resources.limits import NO_LIMITS
 from opmas.errors import RequestError, UnknownAgentError
 from opmas.manager.control import requests
@@ -89,7 +89,7 @@ class LimitMethods:
                 "tasks": None if sample is None else sample.tasks,
             },
             "learned": {
-                "hours": round(learned.windows / WINDOWS_AN_HOUR, 1),
+                "hours": round(self._learner.hours(agent.name), 2),
                 "enough": self._learner.has_enough(agent.name),
                 "memory_bytes": _scaled(learned.memory, MIB),
                 "tasks": _scaled(learned.tasks, 1),

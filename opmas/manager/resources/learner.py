@@ -15,7 +15,7 @@ from opmas.core.change import engine, plan
 from opmas.core.change.ledger import of_agent
 from opmas.core.documents.settings import Learn
 from opmas.core.resources import learning
-from opmas.core.resources.learning import NO_PEAK, NOTHING, WINDOW, Learned, Peak
+from opmas.core.resources.learning import NO_PEAK, NOTHING, Learned, Peak
 from opmas.core.resources.limits import NO_LIMITS, Origin, given
 from opmas.errors import StoreError
 
@@ -100,7 +100,7 @@ class Learner:
             window = self._windows[name] = _Window(sample.at)
         seen = Peak(sample.needed_bytes, sample.tasks, _cpu(before, sample))
         window.peak = learning.higher(window.peak, seen)
-        if sample.at - window.begun >= WINDOW:
+        if sample.at - window.begun >= learning.window(self._section.learn_after):
             self._close(name, window.peak)
             self._windows[name] = _Window(sample.at, Peak(seen.memory, seen.tasks))
 
@@ -127,6 +127,10 @@ class Learner:
     def learned(self, name: str) -> Learned:
         """Return what is known of the agent."""
         return self._learned.get(name, NOTHING)
+
+    def hours(self, name: str) -> float:
+        """Return for how many hours the agent was watched."""
+        return learning.watched(self.learned(name), self._section.learn_after) / 3600
 
     def has_enough(self, name: str) -> bool:
         """Return whether the agent was watched for long enough for a proposal."""

@@ -134,6 +134,16 @@ def test_a_day_of_windows_is_enough():
     assert learning.has_enough(lived(STEADY, known=known), 24)
 
 
+def test_a_host_that_asks_for_less_than_one_window_gets_a_shorter_one():
+    seconds = [learning.window(hours) for hours in (24, 1, 0.05, 0.01)]
+
+    assert seconds == [300, 300, 180, 36]
+    assert not learning.has_enough(NOTHING, 0.01)
+    assert learning.has_enough(lived(STEADY), 0.01)
+    assert not learning.has_enough(lived(STEADY), 0.1)
+    assert learning.has_enough(lived(STEADY, STEADY), 0.1)
+
+
 def test_what_was_saved_is_loaded():
     known = replace(lived(STEADY, STEADY), applied=Limits(tasks_max=3), tried=2)
 

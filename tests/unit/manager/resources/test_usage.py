@@ -220,6 +220,15 @@ def test_limits_are_proposed_after_enough_history_and_only_once(tmp_path):
     stage.close()
 
 
+def test_a_host_that_is_tried_out_learns_within_a_minute(tmp_path):
+    stage = Stage(tmp_path, learn_after=0.01)
+    stage.live(45)
+
+    (told,) = stage.writer.events
+    assert told[:2] == ("opmas.limits.proposed", "agent/a0")
+    stage.close()
+
+
 def test_limits_are_set_by_a_change_where_the_host_says_so(tmp_path):
     stage = Stage(tmp_path, learn_after=1.0, learn=Learn.APPLY)
     stage.live(WINDOW * 13)
