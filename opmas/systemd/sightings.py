@@ -149,22 +149,24 @@ def _update(row: Row, values: Mapping[bytes, Any]) -> None:
 
 
 class Burst:
-    """The events of one drain, in order, with the rows of a unit together."""
+    """The events of one drain, in order; rows of a unit that follow each other go together.
+
+    None goes past another unit's: who goes down first is told by that alone.
+    """
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
-        self._open: dict[str, list[Row]] = {}
+        self._unit = ""  # whose rows the last event is of
 
     def changed(self, row: Row) -> None:
-        """Add a row; it joins the unit's earlier ones if nothing else of the unit came between."""
-        unit = row[0]
-        states = self._open.get(unit)
-        if states is None:
-            states = self._open[unit] = []
-            self.events.append({"event": "changed", "states": states})
-        states.append(row)
+        """Add a row."""
+        if row[0] == self._unit:
+            self.events[-1]["states"].append(row)
+        else:
+            self._unit = row[0]
+            self.events.append({"event": "changed", "states": [row]})
 
     def job_removed(self, unit: str, job_id: int, result: str) -> None:
-        """Add the end of a job: the unit's later rows stay behind it."""
-        self._open.pop(unit, None)
+        """Add the end of a job: later rows stay behind it."""
+        self._unit = ""
         self.events.append({"event": "job", "unit": unit, "job_id": job_id, "result": result})

@@ -39,6 +39,7 @@ from opmas.core.agent.state import (
     fact,
 )
 from opmas.core.agent.terms import Desired, Phase, Reason
+from opmas.core.agent.ties import blamed
 from opmas.core.agent.wish import booted, was_starting, wish
 from opmas.core.events import Forget, Prepare, StartUnit, StopUnit
 from opmas.core.health.assessment import judged, learned, not_alive
@@ -74,7 +75,7 @@ def decide(agent: Agent, event: Event, now: float, context: Context) -> Decision
     """Return the agent after `event`, and the effects to carry out, in order."""
     agent = replace(agent, let_down=context.let_down(agent))
     lately, news = forgiven(agent, now, context)
-    after, effects = _step(lately, event, now, context)
+    after, effects = _step(blamed(lately), event, now, context)
     seen = judged(agent, after, now)
     after, more = _kept_alive(seen, event, now, context)
     return with_release(after, context), (*news, *phase_news(agent, seen), *effects, *more)

@@ -7,7 +7,7 @@ does, as measured.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from opmas.core.agent.state import Agent, Pending
@@ -46,7 +46,7 @@ def is_let_down(roster: Roster, agent: Agent) -> bool:
     """Return whether something that the agent requires is down, or went down with it."""
     for name in ties_of(roster, agent).requires:
         other = roster.agents.get(name)
-        if other is None or other.phase not in UP:
+        if other is None or other.phase not in UP or _is_told_to_stop(other):
             return True
         if other.since >= agent.since - MARGIN and agent.phase is Phase.STOPPING:
             return True
@@ -56,6 +56,21 @@ def is_let_down(roster: Roster, agent: Agent) -> bool:
         if agent.phase in UP and other.since > agent.since and later:
             return True
     return False
+
+
+def _is_told_to_stop(agent: Agent) -> bool:
+    """Return whether a job of systemd's waits: a stop or restart, for those to stop first that
+    are bound to it. One that is carried out shows in the unit, and so in the phase.
+    """
+    return agent.phase is Phase.RUNNING and agent.unit is not None and agent.unit.job_id != 0
+
+
+def blamed(agent: Agent) -> Agent:
+    """Return the agent on its way down with who is behind that: what looked like somebody's hand
+    is not, when what it requires goes down too.
+    """
+    by_hand = agent.phase is Phase.STOPPING and agent.reason is Reason.SYSTEMCTL
+    return replace(agent, reason=Reason.DEPENDENCY) if by_hand and agent.let_down else agent
 
 
 def _came_up(agent: Agent) -> float:

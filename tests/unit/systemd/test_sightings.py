@@ -123,19 +123,29 @@ def test_only_a_known_unit_is_forgotten() -> None:
     assert sightings.forget(WEB) is None
 
 
-def test_rows_of_a_unit_travel_together_but_never_past_the_end_of_a_job() -> None:
+def test_rows_of_a_unit_that_follow_each_other_travel_together() -> None:
     burst = Burst()
-    web, db = ["web", 1], ["db", 1]
+    web = ["web", 1]
 
     burst.changed(web)
-    burst.changed(db)
     burst.changed(["web", 2])
     burst.job_removed("web", 7, "done")
     burst.changed(["web", 3])
 
     assert burst.events == [
         {"event": "changed", "states": [web, ["web", 2]]},
-        {"event": "changed", "states": [db]},
         {"event": "job", "unit": "web", "job_id": 7, "result": "done"},
         {"event": "changed", "states": [["web", 3]]},
     ]
+
+
+def test_no_row_goes_past_what_happened_to_another_unit_before() -> None:
+    burst = Burst()
+
+    burst.changed(["web", "has a stop job"])
+    burst.changed(["db", "has a stop job"])
+    burst.changed(["web", "deactivating"])
+
+    assert [event["states"] for event in burst.events] == [
+        [["web", "has a stop job"]], [["db", "has a stop job"]], [["web", "deactivating"]],
+    ]  # fmt: skip

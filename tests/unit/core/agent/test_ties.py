@@ -9,6 +9,7 @@ from opmas.core.agent.lifecycle import SETTLE
 from opmas.core.agent.state import Pending
 from opmas.core.agent.terms import Phase, Reason
 from opmas.core.agent.ties import Ties
+from opmas.core.events import Announce
 from opmas.core.roster import Roster
 from tests.builders import active, deactivating, inactive, running, spec, stopped
 
@@ -40,6 +41,46 @@ def test_an_agent_that_was_taken_down_says_for_whom_it_waits():
     web = agents.agents["web"]
     assert (web.phase, web.reason) == (Phase.STOPPED, Reason.DEPENDENCY)
     assert web.message == 'agent "db" is stopping'
+
+
+def test_who_is_stopped_before_the_one_that_goes_down_is_let_down_by_that_one():
+    agents = seen(pair(), "db", active("db", job_id=51))
+
+    agents = seen(agents, "web", deactivating("web", job_id=50))
+
+    web = agents.agents["web"]
+    assert (web.phase, web.reason) == (Phase.STOPPING, Reason.DEPENDENCY)
+
+
+def test_it_is_said_as_soon_as_the_other_one_is_seen_to_go_down():
+    agents = seen(pair(), "web", deactivating("web", job_id=50))
+    by_hand = agents.agents["web"].reason
+
+    agents, told = roster.step(agents, "db", events.UnitSeen(deactivating("db", job_id=51)), 10.1)
+
+    assert by_hand is Reason.SYSTEMCTL
+    assert agents.agents["web"].reason is Reason.DEPENDENCY
+    news = {"from": "stopping", "to": "stopping", "reason": "dependency-down"}
+    assert Announce("opmas.agent.phase", "agent/web", news) in told
+
+
+def test_one_that_waits_for_another_slow_one_to_stop_lets_down_who_is_down_already():
+    agents = seen(pair(), "db", active("db", job_id=51))
+    agents = seen(agents, "web", deactivating("web", job_id=50), inactive("web"))
+    agents, _ = roster.step(agents, "web", events.JobEnded(50, "done"), 10.0)
+    agents, _ = roster.step(agents, "web", events.Tick(), 10.0 + SETTLE)
+
+    web = agents.agents["web"]
+    assert (web.phase, web.reason, web.held) == (Phase.STOPPED, Reason.DEPENDENCY, False)
+
+
+def test_who_is_stopped_by_hand_is_held_while_what_it_requires_runs():
+    agents = seen(pair(), "web", deactivating("web", job_id=50), inactive("web"))
+    agents, _ = roster.step(agents, "web", events.JobEnded(50, "done"), 10.0)
+    agents, _ = roster.step(agents, "web", events.Tick(), 10.0 + SETTLE)
+
+    web = agents.agents["web"]
+    assert (web.phase, web.reason, web.held) == (Phase.STOPPED, Reason.HELD, True)
 
 
 def test_what_it_says_follows_the_one_that_it_waits_for():
