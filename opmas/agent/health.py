@@ -128,8 +128,8 @@ def _flat(checks: Iterable[Check], above: str, depth: int) -> list[Check]:
     for check in checks:
         name = above + check.name
         inner = _flat(check.checks, f"{name}/", depth - 1) if depth > 1 else []
-        named = Check(name, check.status, check.code, check.message) if above else check
-        found += [named, *inner]
+        # without those within it, which stand beside it now: what is combined is flattened again
+        found += [Check(name, check.status, check.code, check.message), *inner]
     return found
 
 

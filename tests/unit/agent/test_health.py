@@ -97,3 +97,12 @@ def test_what_is_not_known_is_worse_than_well_and_better_than_bad():
     assert Health(checks=[Check("a", "unknown"), Check("b")]).status is Status.UNKNOWN
     assert Health(checks=[Check("a", "unknown"), Check("b", "degraded")]).status is Status.DEGRADED
     assert Health.unknown("no answer yet").as_dict()["status"] == "unknown"
+
+
+def test_checks_within_checks_are_told_once_however_often_parts_are_combined():
+    pool = Check("pool", "unhealthy", "pool-empty")
+    said = Health(checks=[Check("database", checks=[pool])])
+
+    health = combined([combined([said, Health.healthy()])])
+
+    assert [check.name for check in health.checks] == ["database", "database/pool"]
