@@ -13,7 +13,7 @@ from opmas.core.agent.state import DOWN, RETRIED, Agent, Pending, Then, fact
 from opmas.core.agent.terms import Desired, Phase, Reason, unit_name
 from opmas.core.health.assessment import UP
 from opmas.core.health.words import health_sentences
-from opmas.core.recovery.ladder import after, load, rung_of
+from opmas.core.recovery.ladder import after, load, ordinal, rung_of
 from opmas.core.unit.exits import EXIT_CONFIG, exit_text
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def explain(agent: Agent, now: float, policy: Policy) -> Explanation:
         _unit_sentence(agent),
         *health_sentences(agent, now),
         _exit_sentence(agent),
+        _last_words(agent),
         _failures_sentence(agent, policy),
         _waiting_sentence(agent),
     ]
@@ -91,7 +92,7 @@ def _unit_sentence(agent: Agent) -> str:
     if unit is None:
         return f"systemd has not loaded {unit_name(agent.name)}: it does not run."
     state = f"{unit.active_state} ({unit.sub_state})"
-    # what a process that is no more said last, systemd still shows
+    # what a process that is no more said last, systemd still shows: `_last_words`
     said = f', and it says "{unit.status_text}"' if unit.status_text and unit.main_pid else ""
     return f"systemd shows {unit.unit} as {state}{said}."
 
@@ -103,13 +104,22 @@ def _exit_sentence(agent: Agent) -> str:
     return f"When it last went down by itself, its main process {exit_text(last)} ({last.result})."
 
 
+def _last_words(agent: Agent) -> str:
+    unit, down = agent.unit, agent.phase in {Phase.BACKOFF, Phase.FAILED, Phase.QUARANTINED}
+    if unit is None or unit.main_pid or not unit.status_text or not down:
+        return ""
+    if agent.message == unit.status_text:
+        return ""  # the summary has it
+    return f'The last that it said was "{unit.status_text}".'
+
+
 def _failures_sentence(agent: Agent, policy: Policy) -> str:
     if not agent.failures or agent.phase is Phase.FAILED:
         return ""
     times = "once" if agent.failures == 1 else f"{agent.failures} times in a row"
     return (
-        f"systemd's own restarts were used up {times}; after {policy.max_failures} times OPMAS"
-        " gives it up until it is released."
+        f"systemd's own restarts were used up {times}; the {ordinal(policy.max_failures + 1)} time"
+        " OPMAS leaves it alone until it is released."
     )
 
 
@@ -166,8 +176,8 @@ def climbing(agent: Agent, now: float, policy: Policy) -> tuple[str, ...]:
         found.append(f"One more failure of that kind leads to: {rung_of(after(load(last)))}.")
     elif agent.phase in UP:
         found.append(
-            f"When systemd gives it up, it is started again after {policy.first_delay:g} s; after"
-            f" {policy.max_failures} such failures in a row it is quarantined."
+            f"When systemd gives it up, it is started again after {policy.first_delay:g} s; at the"
+            f" {ordinal(policy.max_failures + 1)} such failure in a row it is quarantined."
         )
     return tuple(found)
 

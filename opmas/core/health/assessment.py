@@ -119,7 +119,8 @@ def _assessment(agent: Agent, facts: tuple[Fact, ...], damping: Damping, now: fl
         return Assessment(Health.UNKNOWN, ready=False, alive=alive, facts=facts)
     message = _message(facts, status)
     if damping.better is not None:
-        message = f"flapping: it is {damping.better} now, and was {status} too often lately"
+        now_is = worst(fact.status for fact in facts)
+        message = f"flapping: it is {now_is} now, and was {status} too often lately"
         held = Fact("flapping", status, "flapping", message, "opmas", damping.better_since)
         facts = (*facts, held)
     ready = _came_up(agent) and status is not Health.UNHEALTHY

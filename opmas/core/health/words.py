@@ -9,6 +9,8 @@ from opmas.core.agent.terms import Health
 from opmas.core.health.assessment import UP, assess
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from opmas.core.agent.state import Agent
     from opmas.core.health.assessment import Fact
 
@@ -28,23 +30,31 @@ def health_sentences(agent: Agent, now: float) -> tuple[str, ...]:
     if agent.phase not in UP:
         return ()
     found = assess(agent, now)
-    told = [_summary(agent)]
+    told = [_summary(agent, found.facts, now)]
     if not found.ready:
         told.append("It is not ready to serve.")
     told += [_sentence(f, now) for f in found.facts if f.status is not Health.HEALTHY]
     return tuple(dict.fromkeys(told))
 
 
-def _summary(agent: Agent) -> str:
+def _summary(agent: Agent, facts: Iterable[Fact], now: float) -> str:
     report = health(agent)
+    if report.status is Health.HEALTHY and not report.message:
+        return f"Its health is healthy, by {', '.join(_named(f, now) for f in facts)}."
     bad = [c for c in report.checks if c.status is not Health.HEALTHY]
-    details = "; ".join(f"{c.name}: {c.message or c.status}" for c in bad) or report.message
+    found = "; ".join(f"{c.name}: {c.message or c.code or c.status}" for c in bad)
+    details = found or report.message
     return f"Its health is {report.status}" + (f": {details}." if details else ".")
+
+
+def _named(fact: Fact, now: float) -> str:
+    return fact.name + ("" if fact.at is None else f" ({_span(now - fact.at)} ago)")
 
 
 def _sentence(fact: Fact, now: float) -> str:
     since = "" if fact.at is None else f", {_span(now - fact.at)} ago"
-    message = fact.message or str(fact.status)
+    code = fact.code if fact.name.startswith("report/") else ""  # the agent's own word
+    message = fact.message or code or str(fact.status)
     return f"{WHO[fact.source]} ({fact.name}{since}): {message}."
 
 

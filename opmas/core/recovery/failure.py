@@ -15,7 +15,7 @@ from opmas.core.agent.state import COMES_UP, DOWN, Agent, Fact, Pending, Then, f
 from opmas.core.agent.terms import Desired, Phase, Reason
 from opmas.core.events import Announce
 from opmas.core.recovery.decided import Decided, remembered
-from opmas.core.recovery.ladder import Inputs, Step, climb, probe_delay
+from opmas.core.recovery.ladder import Inputs, Step, climb, ordinal, probe_delay
 from opmas.core.unit.exits import exit_text, gives_up
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ def failed(agent: Agent, now: float, context: Context) -> Decision:
     agent = enter(agent, verdict.phase, verdict.reason, now)
     if verdict.remedy is not None:
         agent = replace(agent, message=verdict.fact)
+    elif verdict.rung is Step.CONFIG and unit is not None:
+        agent = replace(agent, message=unit.status_text)  # what is to be mended, in its own words
     agent, news = _told(agent, verdict, inputs, context.utc(now))
     if verdict.delay != 0:
         return agent, news
@@ -80,7 +82,7 @@ def failed(agent: Agent, now: float, context: Context) -> Decision:
 
 
 def _told(agent: Agent, verdict: Verdict, inputs: Inputs, at: float) -> Decision:
-    facts = [f"It failed for the {_ordinal(inputs.failures)} time in a row: {inputs.cause}."]
+    facts = [f"It failed for the {ordinal(inputs.failures)} time in a row: {inputs.cause}."]
     if inputs.exit:
         facts.append(f"Its main process {inputs.exit}.")
     if verdict.fact:
@@ -292,8 +294,3 @@ def _exit_of(unit: UnitState | None) -> str:
     if unit is None or unit.exec_main_code == 0:
         return ""
     return exit_text(unit)
-
-
-def _ordinal(number: int) -> str:
-    words = ("first", "second", "third", "fourth", "fifth", "sixth")
-    return words[number - 1] if number <= len(words) else f"{number}th"

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from opmas.core.recovery.policy import Policy
 
 
+ENDINGS: Final = {1: "st", 2: "nd", 3: "rd"}  # of ordinals
+
+
 class Step(StrEnum):
     """The rungs by name, in the order of the ladder."""
 
@@ -118,6 +121,15 @@ def load(decided: Decided) -> Inputs:
 def rung_of(step: Step) -> str:
     """Return what is done on that rung, in words."""
     return next(rung.does for rung in RUNGS if rung.step is step)
+
+
+def ordinal(number: int) -> str:
+    """Return the number of a failure in a row, in words while they are short."""
+    words = ("first", "second", "third", "fourth", "fifth", "sixth")
+    if number <= len(words):
+        return words[number - 1]
+    tens = number % 100 // 10
+    return f"{number}{'th' if tens == 1 else ENDINGS.get(number % 10, 'th')}"
 
 
 def backoff(name: str, failures: int, policy: Policy) -> float:

@@ -12,6 +12,7 @@ from opmas.core.agent.terms import Desired, Health, Phase, Reason
 from opmas.core.health.report import Check, Report
 from opmas.core.health.vitals import Said, Vitals
 from opmas.core.recovery.decided import Decided
+from opmas.core.recovery.ladder import Inputs, Step, climb
 from opmas.core.recovery.policy import Policy
 from tests.builders import active, agent, exited, killed, running, spec, stopped
 
@@ -36,12 +37,33 @@ def test_a_running_agent_is_explained_by_what_systemd_and_it_say():
     assert "Its health is degraded: disk: disk is full." in text.sentences
 
 
-def test_what_an_agent_said_before_it_died_is_not_said_any_more():
-    died = killed(status_text="all is well")
+def test_what_an_agent_said_before_it_died_is_told_as_the_last_of_it():
+    died = killed(status_text="run() failed: no such table")
 
     text = explain(agent(phase=Phase.BACKOFF, unit=died), 0.0, POLICY)
 
-    assert "all is well" not in " ".join(text.sentences)
+    assert 'The last that it said was "run() failed: no such table".' in text.sentences
+    assert "it says" not in " ".join(text.sentences)
+
+
+@pytest.mark.parametrize("most", [0, 1, 5])
+def test_how_many_failures_lead_to_quarantine_is_said_as_the_ladder_decides(most):
+    policy = Policy(max_failures=most)
+    last = next(n for n in range(1, 9) if rung(n, policy) is Step.QUARANTINE)
+
+    well = explain(running(), 0.0, policy)
+    failed = explain(waiting(), 0.0, policy)
+
+    assert f"at the {ORDINALS[last]} such failure in a row" in well.ladder[0]
+    assert any(f"the {ORDINALS[last]} time" in sentence for sentence in failed.sentences)
+
+
+ORDINALS = {1: "first", 2: "second", 6: "sixth"}
+
+
+def rung(failures, policy):
+    inputs = Inputs(failures, Reason.CRASHED, max_failures=policy.max_failures)
+    return climb("web", inputs, policy).rung
 
 
 def test_a_held_agent_is_told_who_may_take_it_back():

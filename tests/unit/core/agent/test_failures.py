@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from opmas.core import events
+from opmas.core.agent.explain import REASONS, message
 from opmas.core.agent.lifecycle import SETTLE, START_GRACE
 from opmas.core.agent.state import Pending, deadline
 from opmas.core.agent.terms import Phase, Reason
@@ -48,6 +49,15 @@ def test_an_exit_that_says_do_not_restart_is_not_looped():
 
     assert (story.agent.phase, story.agent.reason) == (Phase.FAILED, Reason.EXIT_CONFIG)
     assert deadline(story.agent) is None
+
+
+def test_why_an_agent_refuses_to_run_is_told_in_its_own_words():
+    said = "Web.setup() failed: ConfigError: there is no such server"
+    story = Story(running()).sees(exited(status=78, status_text=said))
+
+    story.on(events.Tick(), SETTLE)
+
+    assert message(story.agent) == f"{REASONS[Reason.EXIT_CONFIG]}: {said}"
 
 
 def fails(story: Story, now: float) -> float:

@@ -243,6 +243,19 @@ def test_flapping_is_said_and_ends_by_itself():
     assert deadline(calm) is None
 
 
+def test_one_that_flaps_is_said_to_be_what_it_is_now():
+    subject, now = running(), 10.0
+    for _ in range(3):
+        subject = told(subject, events.HealthReported(BAD), at=now)
+        subject = told(subject, events.HealthReported(WELL), at=now + 1)
+        now += 2
+    worse = told(subject, events.HealthReported(Report(Health.DEGRADED)), at=now)
+    well = told(worse, events.HealthReported(WELL), at=now + 1)
+
+    assert "it is degraded now" in assess(worse, now).message
+    assert "it is healthy now" in assess(well, now + 1).message
+
+
 def test_well_since_is_when_it_came_up_or_got_well():
     subject = running(since=3.0)
     assert subject.well_since == 3.0

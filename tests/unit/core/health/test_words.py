@@ -13,8 +13,24 @@ def test_nothing_is_said_of_one_that_does_not_run():
     assert health_sentences(agent(phase=Phase.STOPPED), 5.0) == ()
 
 
-def test_a_healthy_agent_is_said_in_one_sentence():
-    assert health_sentences(running(), 5.0) == ("Its health is healthy.",)
+def test_a_healthy_agent_is_said_in_one_sentence_that_names_what_it_rests_on():
+    vitals = Vitals(reported=Said(Report(Health.HEALTHY), 3.0), traits=Traits(watchdog=10))
+
+    told = health_sentences(running(vitals=vitals), 5.0)
+
+    facts = "unit (5 s ago), watchdog, readiness (5 s ago), report (2 s ago)"
+    assert told == (f"Its health is healthy, by {facts}.",)
+
+
+def test_a_check_without_a_message_is_told_by_its_code():
+    checks = (Check("pool", Health.UNHEALTHY, "pool-empty"), Check("disk", Health.UNHEALTHY))
+    vitals = Vitals(reported=Said(Report(Health.UNHEALTHY, "", checks), 5.0))
+
+    told = health_sentences(running(vitals=vitals), 5.0)
+
+    assert told[0] == "Its health is unhealthy: pool: pool-empty; disk: unhealthy."
+    assert "It says itself (report/pool, 0 s ago): pool-empty." in told
+    assert "It says itself (report/disk, 0 s ago): unhealthy." in told
 
 
 def test_each_bad_fact_is_named_with_who_says_so_and_how_old_it_is():
