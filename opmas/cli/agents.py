@@ -57,6 +57,17 @@ def needs_attention(agent: dict[str, Any]) -> bool:
     }
 
 
+def most_urgent(agents: Iterable[dict[str, Any]]) -> str:
+    """Return the name of the agent that someone should look at first."""
+    order = ("quarantined", "failed", "backoff", "unhealthy", "degraded")
+
+    def rank(agent: dict[str, Any]) -> int:
+        states = (agent["phase"], agent["health"])
+        return min((order.index(s) for s in states if s in order), default=len(order))
+
+    return str(min(agents, key=rank)["name"])
+
+
 def list_agents(session: Session) -> Exit:
     """Show the agents that fit the filters."""
     args = session.args
@@ -293,7 +304,8 @@ def _decisions(decisions: Iterable[dict[str, Any]], view: View) -> list[str]:
         lines.append(view.palette.paint(visible(f"  {title}"), "bold"))
         lines += [wrap(fact, view.width, "    ") for fact in each["facts"]]
         inputs = ", ".join(f"{k} {json.dumps(v)}" for k, v in each["inputs"].items())
-        lines.append(view.palette.paint(wrap(inputs, view.width, "    "), "dim"))
+        wrapped = wrap(inputs, view.width, "    ").split("\n")
+        lines += [view.palette.paint(line, "dim") for line in wrapped]
     return ["Decisions:", *lines] if lines else []
 
 

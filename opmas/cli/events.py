@@ -197,15 +197,33 @@ def describe(event: dict[str, Any]) -> str:
         return _with(_turn(data), data.get("message"))
     if kind.startswith("opmas.change."):
         return _with(_step(kind, data), data.get("message"))
-    if kind == "opmas.agent.exited":
-        how = data.get("signal") or f"status {data.get('status')}"
-        return f"{data.get('code')}, {how} ({data.get('result')})"
-    if kind in {"opmas.agent.held", "opmas.agent.released"}:
-        return f"by {data.get('by')}"
+    if kind in TOLD:
+        return TOLD[kind](data)
     if data.get("message"):
         severity = f"{data['severity']}: " if data.get("severity") else ""
         return f"{severity}{data['message']}"
     return ", ".join(f"{name} {_short(value)}" for name, value in data.items())
+
+
+def _exited(data: dict[str, Any]) -> str:
+    how = data.get("signal") or f"status {data.get('status')}"
+    return f"{data.get('code')}, {how} ({data.get('result')})"
+
+
+def _by(data: dict[str, Any]) -> str:
+    return f"by {data.get('by')}"
+
+
+def _signs(data: dict[str, Any]) -> str:
+    return "; ".join(str(sign.get("message")) for sign in data.get("signs") or ()) or "over"
+
+
+TOLD: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
+    "opmas.agent.exited": _exited,
+    "opmas.agent.held": _by,
+    "opmas.agent.released": _by,
+    "opmas.agent.pressure": _signs,
+}
 
 
 def _step(kind: str, data: dict[str, Any]) -> str:

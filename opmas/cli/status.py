@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opmas.cli.agents import needs_attention, render_agents
+from opmas.cli.agents import most_urgent, needs_attention, render_agents
 from opmas.cli.alerts import counted
 from opmas.cli.exits import Exit
 from opmas.cli.moments import age
@@ -51,7 +51,7 @@ def render_status(document: dict[str, Any], view: View) -> str:
     sections = [title, *_problems(host, view), render_fields(_fields(host, view), palette)]
     sections += ["", render_agents(document, view)]
     if document["attention"]:
-        first = document["attention"][0]
+        first = most_urgent(document["agents"])
         count = plural(len(document["attention"]), "agent")
         verb = "needs" if len(document["attention"]) == 1 else "need"
         text = f"{count} {verb} attention: `opmas agent explain {first}` says why"

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from opmas.cli.agents import (
@@ -190,6 +192,24 @@ def test_an_explanation_tells_the_decisions_with_what_they_rest_on():
         "    It failed for the first time in a row: crashed.",
         "    failures 1, gives_up false",
     ]
+
+
+def test_a_long_list_of_inputs_is_on_several_lines():
+    inputs = {f"an-input-{number}": "crashed" for number in range(12)}
+    decision: dict[str, Any] = {
+        "at": "2026-01-31T17:59:00Z",
+        "rung": "backoff",
+        "reason": "crashed",
+        "delay": None,
+        "facts": [],
+        "inputs": inputs,
+    }
+    document = {"summary": "", "sentences": [], "next": "", "decisions": [decision]}
+
+    text = render_explanation(document, view(palette=COLOURED))
+
+    assert "\\n" not in text
+    assert len(text.split("\n")) > 4
 
 
 def test_a_policy_of_its_own_is_shown():

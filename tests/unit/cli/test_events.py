@@ -31,6 +31,17 @@ from tests.unit.cli.builders import event, view
         ),
         (event("opmas.agent.held", by="systemctl"), "by systemctl"),
         (
+            event(
+                "opmas.agent.pressure",
+                signs=[
+                    {"code": "near-memory-limit", "message": "it needs 97 % of its memory_max"},
+                    {"code": "fd-limit", "message": "a process has 91 % of its open files"},
+                ],
+            ),
+            "it needs 97 % of its memory_max; a process has 91 % of its open files",
+        ),
+        (event("opmas.agent.pressure", signs=[]), "over"),
+        (
             event("agent.hostwatch.disk.full", severity="warning", message="/ is full", data={}),
             "warning: / is full",
         ),

@@ -38,6 +38,18 @@ def test_agents_that_need_attention_come_with_the_command_that_says_why():
     assert text.endswith("1 agent needs attention: `opmas agent explain db` says why")
 
 
+def test_the_agent_that_needs_attention_most_is_named():
+    agents = [
+        agent("a", health="degraded"),
+        agent("b", phase="backoff", health="unknown"),
+        agent("c", phase="quarantined", health="unknown"),
+        agent("d", health="unhealthy"),
+    ]
+    document = {"state": "attention", "attention": list("abcd"), "host": host(), "agents": agents}
+
+    assert "`opmas agent explain c` says why" in render_status(document, view())
+
+
 def test_a_manager_without_systemd_is_shown():
     alone = host(systemd={"version": None, "connection": "down"})
     document = {"state": "attention", "attention": [], "host": alone, "agents": []}
