@@ -101,8 +101,8 @@ class Manager:
         saver = Saver(self._databases, saved.records, saved.stamps)
         state = Path(self._settings.manager.state_dir)
         # a new database may not give a number again: a copy of data would be taken for its own
-        last = max(saved.roster.last_change, *copies(state), 0)
-        roster = replace(saved.roster, last_change=last)
+        known = max(saved.roster.last_change, *copies(state), 0)
+        roster = replace(saved.roster, last_change=self._databases.last_change(opened, known))
         writer = Writer(roster, saver, self._log, self._problems, self._clock, self._digest)
         self._writer = writer
         roots = self._settings.manager.packages_path

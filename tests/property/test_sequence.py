@@ -1,5 +1,6 @@
-"""Whatever happens to the database and its files, no number is given twice, and none is missing
-without a word: saves, kills, backups, losses, damage, copies put in place, in any order."""
+"""Whatever happens to the database and its files, no number is given twice, and none of an event
+is missing without a word: saves, kills, backups, losses, damage, copies put in place, in any
+order."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from opmas.manager.problems import Problems
 from opmas.manager.state import backups
 from opmas.manager.state.database import Databases, Origin
 from opmas.manager.state.sequence import BLOCK
-from opmas.store.rows import Batch, Keep, NewEvent, Query, StoredEvent
+from opmas.store.rows import Batch, ChangeQuery, ChangeRow, Keep, NewEvent, Query, StoredEvent
 
 ALL = Keep(count=10**9, bytes=10**12, agents=10**9)
 
@@ -26,13 +27,23 @@ def event(kind: str = "opmas.agent.phase") -> NewEvent:
     return NewEvent("2026-01-01T00:00:00Z", kind, "agent/web", {})
 
 
+def change(number: int, ended: bool) -> ChangeRow:
+    at = "2026-01-01T00:00:00Z"
+    return ChangeRow(
+        number, "committed" if ended else "ready", "nap", (), {"agents": []}, at, at,
+        at if ended else None,
+    )  # fmt: skip
+
+
 class Numbers(RuleBasedStateMachine):
-    """A log that is told to a reader who notes each number that is announced."""
+    """A log, and changes, told to a reader who notes each number that is announced."""
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(dir="/dev/shm"))
         self.told: dict[int, int] = {}  # number -> which event it was
+        self.changes: set[int] = set()  # numbers that were given
+        self.last_change = 0  # in the manager's memory
         self.tail: list[StoredEvent] = []  # in the manager's memory
         self.serial = 0
         self.copies: list[Path] = []
@@ -49,6 +60,10 @@ class Numbers(RuleBasedStateMachine):
         assert opened is not None
         self._quick()
         self.tail = []
+        assert self.databases.current is not None
+        newest = self.databases.current.changes(ChangeQuery(limit=1))
+        known = max((row.id for row in newest), default=0)
+        self.last_change = self.databases.last_change(opened, known)
         if opened.origin is not Origin.KEPT:
             self.databases.save(Batch(whole=True))
 
@@ -78,6 +93,19 @@ class Numbers(RuleBasedStateMachine):
     @rule()
     def save_a_block(self) -> None:
         self.save(count=BLOCK + 10, agents=False, announced=True)
+
+    @rule(count=integers(1, 3), ended=booleans())
+    def change(self, count: int, ended: bool) -> None:
+        numbers = range(self.last_change + 1, self.last_change + 1 + count)
+        assert not self.changes & set(numbers), "the number of a change was given twice"
+        self.databases.save(Batch(changes=tuple(change(number, ended) for number in numbers)))
+        self.changes |= set(numbers)
+        self.last_change += count
+
+    @rule(keep=integers(1, 3))
+    def prune_changes(self, keep: int) -> None:
+        assert self.databases.current is not None
+        self.databases.current.prune_changes(keep)
 
     @rule(most=integers(1, 50))
     def prune(self, most: int) -> None:

@@ -2,7 +2,7 @@
 
 A missing, damaged or full database never stops an agent and never stops the manager. What is
 wrong is said. A damaged file is moved aside; the newest good backup comes in its place, or a new
-one is made; agents come from the files beside them (`merging.py`), and the event log goes on
+one is made; agents come from the files beside them (`merging.py`), and events and changes go on
 after the last number that anybody may have seen (`sequence.py`).
 """
 
@@ -17,7 +17,7 @@ from opmas.errors import DamagedError, StoreError
 from opmas.manager.clock import Clock, rfc3339
 from opmas.manager.state.backups import Backups
 from opmas.manager.state.reserve import Reserve
-from opmas.manager.state.sequence import Sequence
+from opmas.manager.state.sequence import BLOCK_OF_CHANGES, Sequence
 from opmas.store.check import find_damage, read_contents
 from opmas.store.database import Database
 from opmas.store.faults import FullError
@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 PORTIONS: Final = 10  # of the history, dropped at once when the disk is full
 APART: Final = 10.0  # seconds between two times that history is dropped for room
 FAR: Final = 1_000_000  # numbers left out when nobody knows how many were given
+FAR_CHANGES: Final = 10_000  # the same of changes
 ASIDE: Final = 3  # files that are kept after they were moved aside
 
 
@@ -93,6 +94,8 @@ class Databases:
         self.full_at: float | None = None  # when the disk was full, while that is not over
         self.gave_up = False  # the reserve, for this
         self._sequence = Sequence(path.parent / "sequence")
+        self._changes = Sequence(path.parent / "change-sequence", "changes", BLOCK_OF_CHANGES)
+        self._last_change = 0
         self._clock = clock
         self._looked = False
         self._dropped_at = float("-inf")
@@ -153,6 +156,21 @@ class Databases:
             return None
         return Opened(origin, look or Look(Found.SOUND), hole)
 
+    def last_change(self, opened: Opened | None, known: int) -> int:
+        """Return after which number changes are counted on; `known` is the last that was found."""
+        numbers = self._changes
+        if opened is not None and opened.origin is Origin.KEPT:
+            given = numbers.since
+        else:
+            unknown = opened is not None and opened.origin is Origin.RESTORED and not numbers.upto
+            given = known + FAR_CHANGES if unknown else numbers.upto
+        self._last_change = last = max(known, given)
+        try:
+            numbers.reserve(last, 0)  # there was no file yet
+        except StoreError as error:
+            logger.warning("%s", error.message)
+        return last
+
     def lost(self) -> bool:
         """Return whether the file in use was deleted or exchanged."""
         return self.current is not None and self.current.replaced()
@@ -168,6 +186,7 @@ class Databases:
         if self.current is not None and not self.current.is_copy:
             try:
                 self._sequence.end(self.current.last)
+                self._changes.end(self._last_change)
             except StoreError as error:
                 logger.warning("%s", error.message)
         self.close()
@@ -193,6 +212,11 @@ class Databases:
         if self.current is None:
             raise StoreError("cannot save: there is no usable database")
         self._sequence.reserve(self.current.last, len(batch.events))
+        last = max((row.id for row in batch.changes), default=0)
+        self._changes.reserve(last, 0)
+        self._last_change = max(last, self._last_change)
+        if batch.whole and self.current.is_copy:  # from now on it is taken for the latest
+            self._changes.settle(self._last_change)
         return self.current.save(batch)
 
     def _relieve(self, error: FullError) -> bool:

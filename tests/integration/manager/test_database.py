@@ -64,6 +64,10 @@ async def all_pages(place: Place, after: int = 0) -> tuple[list[int], list[tuple
         after = page["last"]
 
 
+async def newest_change(place: Place) -> int:
+    return max(change["id"] for change in (await place.call("change.list"))["changes"])
+
+
 def covered(numbers: list[int], missing: list[tuple[int, int, str]]) -> bool:
     """Tell whether every number up to the last is there, or said to be missing."""
     there = set(numbers)
@@ -148,6 +152,29 @@ async def test_without_a_backup_the_log_goes_on_and_agents_come_from_their_files
         numbers, missing = await all_pages(place)
         assert numbers[0] > seen
         assert covered(numbers, missing)
+
+
+@pytest.mark.parametrize("has_backup", [True, False])
+@in_loop
+async def test_the_numbers_of_changes_go_on_after_the_last_that_was_seen(place, has_backup):
+    async with place:
+        await place.create("web")
+        if has_backup:
+            await backed_up(place)
+        await place.create("web", config={"naps": 4})
+        seen = await newest_change(place)
+        await place.kill()
+        remove_logs(place)
+        place.database.unlink()
+        if not has_backup:
+            shutil.rmtree(place.path / "state/backups", ignore_errors=True)
+        await place.start()
+        await place.kill()
+        await place.start()
+
+        await place.create("web", config={"naps": 5})
+
+        assert await newest_change(place) > seen
 
 
 @in_loop
