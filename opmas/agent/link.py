@@ -25,6 +25,7 @@ MAX_HEALTH = 32 * 1024
 MAX_EVENT = 8 * 1024  # the manager keeps 100,000
 QUEUE_EVENTS = 1000
 QUEUE_BYTES = 1024 * 1024  # an agent's whole memory limit may be 32 MiB
+MAX_PACE = 60.0  # seconds; the protocol asks for a report at least so often
 SEVERITIES = ("info", "warning", "error")
 EVENT_TYPE = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+){0,7}")
 
@@ -79,7 +80,16 @@ class Delivery:
         self.event = event
 
 
-Message = Welcome | Denied | Offer | Delivery
+class Pace:
+    """How often this agent may report: the manager has many to listen to."""
+
+    __slots__ = ("seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+
+Message = Welcome | Denied | Offer | Delivery | Pace
 
 
 class Link:
@@ -202,16 +212,13 @@ class Link:
             return self._urgent.popleft()
         if not self.online:
             return b""
-        if self._health is not None:
-            line, self._health = self._health, None
-            return line
-        if self._events:
+        line, self._health = self._health or b"", None
+        if not self._events:  # both at once, so that the manager is woken once
+            line, self._metrics = line + (self._metrics or b""), None
+        elif not line:
             self._sends_event = True
             return self._events[0]
-        if self._metrics is not None:
-            line, self._metrics = self._metrics, None
-            return line
-        return b""
+        return line
 
     def _understood(self, line: bytes) -> Message | None:
         try:
@@ -226,6 +233,8 @@ class Link:
         params = params if isinstance(params, dict) else {}
         if message["method"] == "event":
             return Delivery(params)
+        if message["method"] == "pace":
+            return _pace(params.get("seconds"))
         if message["method"] == "config":
             return self._offered(message.get("id"), params)
         self._refuse(message.get("id"), _METHOD_NOT_FOUND, "unknown method")
@@ -253,6 +262,12 @@ class Link:
         if request is not None:
             error = {"code": code, "message": why}
             self._urgent.append(_line({"jsonrpc": "2.0", "id": request, "error": error}))
+
+
+def _pace(seconds: object) -> Pace | None:
+    if isinstance(seconds, int | float) and seconds >= 0:
+        return Pace(min(float(seconds), MAX_PACE))
+    return None
 
 
 def _request(method: str, params: dict[str, Any]) -> bytes:

@@ -44,6 +44,7 @@ class Reports:
         self._status = StatusLine()
         self._status_on = False
         self.metrics_interval = 15.0
+        self.pace = 0.0  # seconds; what the manager asks for: no report sooner after another
         self._left_out = 0
 
     def put(self, part: str, health: Health) -> None:
@@ -77,10 +78,10 @@ class Reports:
         """Send what is due."""
         if self._link.online:
             is_due = now >= min(self._health_at, self._metrics_at)
-            soon = now + TOGETHER if is_due else now
+            soon = now + max(TOGETHER, self.pace / 2) if is_due else now
             self._send_health(now, soon)
             if soon >= self._metrics_at:
-                self._metrics_at = now + self.metrics_interval
+                self._metrics_at = now + max(self.metrics_interval, self.pace)
                 self._send_metrics()
         if self._status_on:
             self._want_status()
@@ -99,7 +100,7 @@ class Reports:
         if health != self._said or soon >= self._health_at:
             self._link.health(health | {"progress": self._advance(now)})
             self._said = health
-            self._health_at = now + HEALTH_EVERY
+            self._health_at = now + max(HEALTH_EVERY, self.pace)
 
     def _advance(self, now: float) -> dict[str, Any]:
         """Return how far the work is; it alone is no reason to send."""

@@ -18,7 +18,7 @@ from opmas.agent.errors import EXIT_OK, ConfigError
 from opmas.agent.figures import update_figures
 from opmas.agent.health import Check, Health
 from opmas.agent.journal import AgentLog
-from opmas.agent.link import Delivery, Link, Message, Offer, Welcome
+from opmas.agent.link import Delivery, Link, Message, Offer, Pace, Welcome
 from opmas.agent.metrics import Metrics
 from opmas.agent.notify import Notifier
 from opmas.agent.progress import Progress
@@ -244,11 +244,14 @@ class Runtime:
     def _take(self, message: Message, now: float) -> None:
         if isinstance(message, Welcome):
             logger.info("connected to the manager as agent %s", message.agent)
+            self.reports.pace = 0.0  # this manager says so itself if it has many to listen to
             self.reports.resend(now)
             if message.version != self.config_version:
                 self._offered(Offer(message.version, message.config), now)
         elif isinstance(message, Offer):
             self._offered(message, now)
+        elif isinstance(message, Pace):
+            self.reports.pace = message.seconds
         elif isinstance(message, Delivery) and self.steps.has(Step.EVENT):
             self.agenda.add_event(message.event)
             if self.is_ready and not self.agenda.is_wanted(Step.EVENT):

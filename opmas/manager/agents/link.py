@@ -26,6 +26,7 @@ from opmas.manager.agents.messages import (
     parse_progress,
     text,
 )
+from opmas.manager.agents.pace import OWN, pace
 from opmas.manager.control import wire
 from opmas.manager.control.wire import WireError
 
@@ -82,6 +83,7 @@ class AgentLinks:
         self._links: dict[str, AgentLink] = {}
         self._heard: dict[str, Heard] = {}
         self._listened_at = float("-inf")
+        self._pace = OWN
 
     def protocol(self) -> AgentLink:
         """Return the protocol for a new connection."""
@@ -89,7 +91,10 @@ class AgentLinks:
 
     def heard(self, name: str) -> Heard:
         """Return what the agent last said."""
-        return self._heard.setdefault(name, Heard())
+        heard = self._heard.get(name)
+        if heard is None:
+            heard = self._heard[name] = Heard()
+        return heard
 
     def progress(self, name: str) -> int | None:
         """Return how many pieces of work the agent has done in this run, as far as it tells."""
@@ -145,13 +150,20 @@ class AgentLinks:
             self._writer.post(name, Linked(connected=True))
         else:
             older.abort()  # not close: that waits until what was written to it is read
+        self._changed_pace()
         return True
+
+    def greeted(self, link: AgentLink) -> None:
+        """Tell an agent that just said hello what the others know already."""
+        if self._pace != OWN:
+            link.keep_pace(self._pace)
 
     def left(self, name: str, link: AgentLink) -> None:
         """Take note that a connection is over."""
         if self._links.get(name) is link:
             del self._links[name]
             self._writer.post(name, Linked(connected=False))
+            self._changed_pace()
 
     def listen(self) -> None:
         """Take note of agents that are connected and do not speak; called after each turn."""
@@ -209,6 +221,13 @@ class AgentLinks:
             return
         heard.refused_at = now
         self._writer.announce("opmas.agent.refused", f"agent/{name}", {"message": why})
+
+    def _changed_pace(self) -> None:
+        """Tell all agents how often to report, when there are many more or many fewer."""
+        before, self._pace = self._pace, pace(len(self._links), self._pace)
+        if before != self._pace:
+            for link in list(self._links.values()):
+                link.keep_pace(self._pace)
 
     def _config(self, name: str) -> dict[str, Any] | None:
         agent = self._writer.roster.agents.get(name)
@@ -293,6 +312,10 @@ class AgentLink(asyncio.Protocol):
         """Send a notification."""
         self._write(wire.render_call(method, params))
 
+    def keep_pace(self, seconds: float) -> None:
+        """Ask the agent to report no more often."""
+        self.notify("pace", {"seconds": seconds})
+
     def abort(self) -> None:
         """Hang up at once: an agent that does not read must not hold the connection."""
         if self._transport is not None:
@@ -338,6 +361,8 @@ class AgentLink(asyncio.Protocol):
             answer = self._links.request(name, message)
             if message.id is not None:
                 self._write(wire.render_result(message.id, answer or {}))
+            if message.method == "hello":
+                self._links.greeted(self)
         except WireError as error:
             self._links.refuse(name, str(error))
             request = asked if error.request_id is None else error.request_id

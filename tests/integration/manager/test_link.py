@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from opmas.manager.agents import link as links
+from opmas.manager.agents import pace as paces
 from tests.integration.manager.place import Place
 from tests.loop import in_loop
 
@@ -219,3 +220,22 @@ async def test_a_newer_connection_replaces_the_older(place):
         async with Caller(place) as first, Caller(place) as second:
             assert await first.heard() == {}
             assert (await second.ask("hello"))["result"]["agent"] == "web"
+
+
+@in_loop
+async def test_many_agents_are_asked_to_report_less_often(place, monkeypatch):
+    monkeypatch.setattr(paces, "STEPS", ((1.5, 30.0),))
+    many = {"jsonrpc": "2.0", "method": "pace", "params": {"seconds": 30.0}}
+    few = {"jsonrpc": "2.0", "method": "pace", "params": {"seconds": 0.0}}
+    async with place:
+        await place.create("web", package="talker")
+        await place.create("second", package="talker")
+        async with Caller(place) as web:
+            assert "result" in await web.ask("hello")
+            monkeypatch.setattr(Caller, "name", "second")
+            async with Caller(place) as second:
+                assert await web.heard() == many  # who was there before
+                assert await second.heard() == many
+                assert "result" in await second.ask("hello")
+                assert await second.heard() == many  # who says hello is told what holds
+            assert await web.heard() == few

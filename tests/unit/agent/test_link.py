@@ -14,6 +14,7 @@ from opmas.agent.link import (
     Denied,
     Link,
     Offer,
+    Pace,
     ProtocolError,
     Welcome,
 )
@@ -79,6 +80,34 @@ def test_an_error_about_a_notification_changes_nothing():
 
     assert messages == []
     assert link.online
+
+
+def test_health_and_metrics_go_in_one_piece_when_no_event_waits():
+    link = online()
+    link.health({"status": "healthy"})
+    link.metrics([])
+
+    assert link.unsent().count(b"\n") == 2
+
+
+@pytest.mark.parametrize(("asked", "kept"), [("30", 30.0), ("0", 0.0), ("1e9", 60.0)])
+def test_a_pace_is_bounded_by_what_the_protocol_asks_for(asked, kept):
+    link = online()
+
+    (pace,) = link.received(
+        f'{{"jsonrpc":"2.0","method":"pace","params":{{"seconds":{asked}}}}}\n'.encode()
+    )
+
+    assert isinstance(pace, Pace)
+    assert pace.seconds == kept
+
+
+@pytest.mark.parametrize("asked", ["-1", "null", '"x"', "[]"])
+def test_a_pace_that_is_none_changes_nothing(asked):
+    link = online()
+
+    line = f'{{"jsonrpc":"2.0","method":"pace","params":{{"seconds":{asked}}}}}\n'
+    assert link.received(line.encode()) == []
 
 
 def test_a_configuration_is_offered_and_answered():

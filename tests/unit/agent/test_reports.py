@@ -52,6 +52,18 @@ def test_what_is_due_a_moment_later_goes_along(reports, wire):
     assert wire.take() == ["health", "metrics"]
 
 
+def test_a_manager_with_many_agents_hears_from_each_less_often_and_all_at_once(reports, wire):
+    reports.pace = 60.0
+
+    reports.tick(15.0)  # the metrics are due by what was true before
+    assert wire.take() == ["health", "metrics"]
+
+    reports.tick(15.0 + 29.0)
+    assert wire.take() == []
+    reports.tick(15.0 + 60.0)
+    assert wire.take() == ["health", "metrics"]
+
+
 def test_nothing_is_sent_before_anything_is_due(reports, wire):
     reports.tick(15.0 - TOGETHER / 2)
 
