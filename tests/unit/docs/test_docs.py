@@ -116,6 +116,16 @@ def test_every_link_leads_somewhere(page: Path):
     assert dead == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
+def test_every_row_belongs_to_a_table_with_a_head(page: Path):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+    tables = re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE)
+
+    headless = [t.splitlines()[0] for t in tables if not re.match(r".*\n\|[ :|-]+\|\n", t)]
+    assert headless == []
+
+
 def leads_somewhere(page: Path, link: str) -> bool:
     path, _, heading = link.partition("#")
     target = (page.parent / path).resolve() if path else page
