@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from opmas.agent.testing import ManagerSocket, read_package
 from opmas.agent.testing.package import config_problems, merged
 from opmas.errors import InvalidError
-from opmas.manager.agents import link as links
+from opmas.manager.agents import heard
 from tests.integration.manager.place import Place
 
 if TYPE_CHECKING:
@@ -244,4 +244,4 @@ class AgentsEnd:
         return found
 
 
-BURST: Final = int(links.BURST)
+BURST: Final = int(heard.BURST)

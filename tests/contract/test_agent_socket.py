@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from opmas.errors import InvalidError
+from opmas.manager.agents import connection, heard
 from opmas.manager.agents import link as links
 from opmas.manager.service import Manager
 from tests.contract.agent_sockets import (
@@ -41,7 +42,7 @@ def real_manager(
     manager = RealManager(folder, loop)
     monkeypatch.setattr(Manager, "_handle_signals", lambda _: None)  # of the main thread alone
     # the kernel's word on who speaks; the real one is tested on lab hosts
-    monkeypatch.setattr(links, "agent_of_process", manager.identify)
+    monkeypatch.setattr(connection, "agent_of_process", manager.identify)
     with manager:
         yield manager
 
@@ -188,7 +189,7 @@ def test_what_is_not_of_the_protocol_is_refused_and_the_connection_stays(manager
 
 @pytest.mark.parametrize("end", [b"", b"\n"])
 def test_a_line_that_is_too_long_ends_the_connection(manager, agent, end):
-    agent.send(b"x" * (links.LINE_LIMIT + 1) + end)
+    agent.send(b"x" * (connection.LINE_LIMIT + 1) + end)
 
     assert agent.heard() == {}
     assert manager.has_refused()
@@ -217,7 +218,7 @@ def test_an_agent_that_talks_too_much_is_read_more_slowly(manager, agent):
     sender.join()
     agent.ask("hello")
 
-    assert time.monotonic() - began_at >= 0.9 * 40 / links.RATE
+    assert time.monotonic() - began_at >= 0.9 * 40 / heard.RATE
 
 
 def test_an_event_counts_for_several_messages(manager, agent):
@@ -228,5 +229,5 @@ def test_an_event_counts_for_several_messages(manager, agent):
     agent.send(line * count)
     agent.ask("hello")
 
-    assert time.monotonic() - began_at >= 0.9 * 8 * links.EVENT_COST / links.RATE
+    assert time.monotonic() - began_at >= 0.9 * 8 * links.EVENT_COST / heard.RATE
     wait_for(lambda: len(manager.events()) == count, SOON, "all events")

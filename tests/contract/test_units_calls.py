@@ -77,7 +77,7 @@ async def test_a_signal_of_the_manager_reaches_the_agent(world: World, agent: st
 @in_loop
 async def test_limits_are_set_on_a_running_agent_without_a_restart(world: World, agent: str):
     limits = {"MemoryMax": 2**26, "MemoryHigh": 2**25, "TasksMax": 16}
-    limits |= {"CPUQuotaPerSecUSec": 200_000, "CPUWeight": 50}
+    limits |= {"CPUQuotaPerSecUSec": 200_000, "CPUWeight": 50, "IOWeight": 70}
     async with watched(world) as (units, watch):
         await units.start(unit_name(agent))
         await watch.until_told(agent, "active")

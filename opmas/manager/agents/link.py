@@ -1,24 +1,22 @@
 """The agents' socket: configuration down, health, metrics and events up.
 
-Who speaks is the kernel's word: the process at the other end runs in the unit of one agent. What
-it says is not trusted: lines are bounded, an agent that talks too much is read more slowly, and
-what is not of the protocol is refused, once a minute in the event log.
+What an agent says is not trusted: what is not of the protocol is refused, once a minute in the
+event log.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import struct
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from opmas.core.events import HealthReported, Linked
 from opmas.core.health.vitals import Advance
 from opmas.core.package.manifest import EVENT_TYPE
-from opmas.host.cgroups import agent_of_process
+from opmas.manager.agents.connection import AgentLink
 from opmas.manager.agents.files import merged_config
+from opmas.manager.agents.heard import Heard
 from opmas.manager.agents.messages import (
     check_size,
     parse_health,
@@ -40,9 +38,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LINE_LIMIT: Final = 64 * 1024
-RATE: Final = 50.0  # messages a second that an agent may send for long
-BURST: Final = 200.0
 EVENT_COST: Final = 5.0  # messages: each is written to the disk, and pushes an older one out
 REPORT_COST: Final = 5.0  # messages, of a report that is not as the one before: it may be saved
 EVENT_LIMIT: Final = 8 * 1024  # bytes: a page of 1,000 must fit into one answer
@@ -51,27 +46,6 @@ REFUSALS_APART: Final = 60.0  # seconds
 SILENT: Final = 120.0  # seconds without a report, of an agent that gives one every 30
 LISTEN_EVERY: Final = 15.0  # seconds
 SEVERITIES: Final = frozenset({"info", "warning", "error"})
-
-
-@dataclass(slots=True)
-class Heard:
-    """What an agent last said of itself, beside its health."""
-
-    metrics: list[dict[str, Any]] = field(default_factory=list)
-    reported: Report | None = None  # as the core was told last
-    reported_at: float | None = None
-    advance: Advance | None = None
-    silent: bool = False  # connected, and has not said for long how it does
-    config_error: str = ""
-    errors: int = 0  # events of severity error, ever
-    refused_at: float = float("-inf")
-    tokens: float = BURST  # how many messages are read now; of the agent, not of a connection
-    refilled_at: float = float("-inf")
-
-    def refill(self, now: float) -> None:
-        """Let the agent speak for the time that went by."""
-        self.tokens = min(BURST, self.tokens + (now - self.refilled_at) * RATE)
-        self.refilled_at = now
 
 
 class AgentLinks:
@@ -156,7 +130,7 @@ class AgentLinks:
     def greeted(self, link: AgentLink) -> None:
         """Tell an agent that just said hello what the others know already."""
         if self._pace != OWN:
-            link.keep_pace(self._pace)
+            self._tell_pace(link)
 
     def left(self, name: str, link: AgentLink) -> None:
         """Take note that a connection is over."""
@@ -227,7 +201,10 @@ class AgentLinks:
         before, self._pace = self._pace, pace(len(self._links), self._pace)
         if before != self._pace:
             for link in list(self._links.values()):
-                link.keep_pace(self._pace)
+                self._tell_pace(link)
+
+    def _tell_pace(self, link: AgentLink) -> None:
+        link.notify("pace", {"seconds": self._pace})
 
     def _config(self, name: str) -> dict[str, Any] | None:
         agent = self._writer.roster.agents.get(name)
@@ -272,118 +249,6 @@ class AgentLinks:
         self._writer.announce(f"agent.{package}.{kind}", f"agent/{name}", told)
 
 
-class AgentLink(asyncio.Protocol):
-    """One connection of an agent."""
-
-    def __init__(self, links: AgentLinks) -> None:
-        self._links = links
-        self._transport: asyncio.Transport | None = None
-        self._name: str | None = None
-        self._buffer = bytearray()
-        self._calls = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Find out who it is; nobody we know is hung up on."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- a stream server's protocol
-        self._transport = transport
-        name = _peer(transport.get_extra_info("socket"))
-        if name is None or not self._links.joined(name, self):
-            transport.close()
-            return
-        self._name = name
-
-    def data_received(self, data: bytes) -> None:
-        """Read lines, each a message."""
-        self._buffer += data
-        self._read()
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        """Take leave."""
-        if self._name is not None:
-            self._links.left(self._name, self)
-        self._name = self._transport = None
-
-    def call(self, method: str, params: dict[str, Any]) -> None:
-        """Send a request; its answer comes to `config_answered`."""
-        self._calls += 1
-        self._write(wire.render_call(method, params, self._calls))
-
-    def notify(self, method: str, params: dict[str, Any]) -> None:
-        """Send a notification."""
-        self._write(wire.render_call(method, params))
-
-    def keep_pace(self, seconds: float) -> None:
-        """Ask the agent to report no more often."""
-        self.notify("pace", {"seconds": seconds})
-
-    def abort(self) -> None:
-        """Hang up at once: an agent that does not read must not hold the connection."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    def _write(self, line: bytes) -> None:
-        if self._transport is None:
-            return
-        if self._transport.get_write_buffer_size() > LINE_LIMIT * 4:  # it does not read
-            self.abort()
-            return
-        self._transport.write(line)
-
-    def _read(self) -> None:
-        """Take the lines that are there, as many as the agent may send now."""
-        loop = asyncio.get_running_loop()
-        while self._name is not None and not self._is_closing():
-            heard = self._links.heard(self._name)
-            heard.refill(loop.time())
-            if heard.tokens < 1:
-                self._pause((1 - heard.tokens) / RATE)
-                return
-            end = self._buffer.find(b"\n")
-            if (len(self._buffer) if end < 0 else end) > LINE_LIMIT:
-                self._links.refuse(self._name, f"a message is longer than {LINE_LIMIT} bytes")
-                self.abort()
-                return
-            if end < 0:
-                return
-            line = bytes(self._buffer[:end])
-            del self._buffer[: end + 1]
-            heard.tokens -= 1
-            self._line(self._name, line)
-
-    def _line(self, name: str, line: bytes) -> None:
-        asked: object = None
-        try:
-            message = wire.parse(line)
-            asked = message.id
-            if isinstance(message, wire.Response):
-                self._links.config_answered(name, message)
-                return
-            answer = self._links.request(name, message)
-            if message.id is not None:
-                self._write(wire.render_result(message.id, answer or {}))
-            if message.method == "hello":
-                self._links.greeted(self)
-        except WireError as error:
-            self._links.refuse(name, str(error))
-            request = asked if error.request_id is None else error.request_id
-            if request is not None:
-                self._write(wire.render_error(request, error))
-
-    def _pause(self, seconds: float) -> None:
-        """Read no more for a while from an agent that sent more than its share."""
-        if self._transport is not None:
-            self._transport.pause_reading()
-            asyncio.get_running_loop().call_later(seconds, self._resume)
-
-    def _resume(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
-            self._read()
-
-    def _is_closing(self) -> bool:
-        return self._transport is None or self._transport.is_closing()
-
-
 def _plain_event(event: StoredEvent) -> dict[str, Any]:
     return {
         "id": str(event.sequence),
@@ -393,9 +258,3 @@ def _plain_event(event: StoredEvent) -> dict[str, Any]:
         "time": event.time,
         "data": event.data,
     }
-
-
-def _peer(connection: socket.socket) -> str | None:
-    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    pid, uid, _gid = struct.unpack("3i", credentials)
-    return agent_of_process(pid, uid)

@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from opmas.manager.agents import connection, heard
 from opmas.manager.agents import link as links
 from tests.integration.manager.place import Place
 from tests.loop import in_loop
@@ -19,7 +20,7 @@ FILES: Final = Path("/proc/self/fd")
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    monkeypatch.setattr(links, "agent_of_process", lambda _pid, _uid: "web")
+    monkeypatch.setattr(connection, "agent_of_process", lambda _pid, _uid: "web")
     return Place(tmp_path)
 
 
@@ -51,7 +52,7 @@ async def test_a_new_connection_buys_no_new_share(place):
 
         told = await place.events(type="agent.nap.a", after=0)
 
-        assert 0 < len(told) < 2 * links.BURST / links.EVENT_COST
+        assert 0 < len(told) < 2 * heard.BURST / links.EVENT_COST
 
 
 @in_loop
@@ -76,7 +77,7 @@ async def test_an_agent_that_never_reads_holds_one_connection_however_often_it_c
 @in_loop
 async def test_a_page_of_the_largest_events_fits_into_one_answer(place, monkeypatch):
     monkeypatch.setattr(links, "EVENT_COST", 0)
-    monkeypatch.setattr(links, "RATE", 1e6)
+    monkeypatch.setattr(heard, "RATE", 1e6)
     async with place:
         await place.create()
         plug = await connect(place)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from opmas.manager.agents import link as links
+from opmas.manager.agents import connection
 from opmas.manager.agents import pace as paces
 from tests.integration.manager.place import Place
 from tests.loop import in_loop
@@ -33,7 +33,7 @@ events: {subscribes: [opmas.agent.created]}
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     # the kernel's word on who speaks; the real one is tested on lab hosts
-    monkeypatch.setattr(links, "agent_of_process", lambda _pid, _uid: Caller.name)
+    monkeypatch.setattr(connection, "agent_of_process", lambda _pid, _uid: Caller.name)
     found = Place(tmp_path)
     folder = tmp_path / "packages/talker"
     folder.mkdir()
@@ -174,8 +174,8 @@ async def test_nobody_we_know_is_hung_up_on(place, name, monkeypatch):
         b'{"method":"health","params":{"status":"splendid"}}\n',
         b'{"method":"event","params":{"type":"../../x"}}\n',
         b'{"method":"event","params":{"type":"a","severity":"fatal"}}\n',
-        b"x" * (links.LINE_LIMIT + 1),
-        b"x" * (links.LINE_LIMIT + 1) + b"\n",
+        b"x" * (connection.LINE_LIMIT + 1),
+        b"x" * (connection.LINE_LIMIT + 1) + b"\n",
         b'{"method":"event","params":{"type":"a","data":{"x":"\\ud800"}}}\n',
         b'{"method":"event","params":{"type":"a","data":{"x":NaN}}}\n',
         b'{"method":"event","params":{"type":"a","message":"\\udfff"}}\n',
