@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from opmas.ports import Units
 
 TICK: Final = 1.0  # seconds
-EACH: Final = 0.01  # seconds of the interval for each agent, when there are many
-DETAILS_A_SECOND: Final = 10  # each takes 0.2 ms of CPU time
+EACH: Final = 0.015  # seconds of the interval for each agent, when there are many
+DETAILS_A_SECOND: Final = 6  # each takes 0.2 ms of CPU time
 CLOSE: Final = 0.75  # of memory_max: from here on an agent's detail is read each time
 
 
