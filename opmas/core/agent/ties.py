@@ -26,12 +26,13 @@ UP: Final = frozenset({Phase.RUNNING, Phase.RELOADING})
 @dataclass(frozen=True, slots=True)
 class Ties:
     """What every agent of a package needs: `requires` must run, `after` is only waited for; and
-    how its health is told.
+    how its health is told. `digest` tells the package from another, also of that version.
     """
 
     requires: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     traits: Traits = NO_TRAITS
+    digest: str = ""
 
 
 NO_TIES: Final = Ties()

@@ -17,13 +17,16 @@ from opmas.core.health.vitals import Lack
 
 if TYPE_CHECKING:
     from opmas.core.agent.state import Agent
+    from opmas.core.health.vitals import Vitals
     from opmas.core.roster import Roster
 
 
 def briefed(roster: Roster, agent: Agent, now: float) -> Agent:
     """Return the agent that knows its package's traits, and which of what it requires lacks."""
     ties = ties_of(roster, agent)
-    vitals = agent.vitals
+    vitals = _of_package(agent.vitals, ties.digest)
+    if vitals is not agent.vitals:
+        agent = replace(agent, vitals=vitals)
     if not ties.requires and not vitals.lacks and vitals.traits == ties.traits:
         return agent
     known = {lack.agent: lack for lack in vitals.lacks}
@@ -35,6 +38,16 @@ def briefed(roster: Roster, agent: Agent, now: float) -> Agent:
             same = before is not None and before.why == why
             lacks.append(before if same and before else Lack(name, why, now))
     return replace(agent, vitals=replace(vitals, traits=ties.traits, lacks=tuple(lacks)))
+
+
+def _of_package(vitals: Vitals, digest: str) -> Vitals:
+    """Return the vitals without what another package did: dpkg updates one with no change of what
+    is specified. One that is gone may come back as it was.
+    """
+    if not digest or digest == vitals.package:
+        return vitals
+    exits = () if vitals.package else vitals.exits  # it is seen for the first time
+    return replace(vitals, exits=exits, package=digest)
 
 
 def leaning_on(roster: Roster, before: Agent, after: Agent) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ def dump_health(agent: Agent) -> dict[str, Any]:
         "exits": list(vitals.exits),
         "hung_at": vitals.hung_at,
         "signs": {sign.code: sign.message for sign in vitals.signs},
+        "package": vitals.package,
         "run": vitals.run,
     }
 
@@ -51,6 +52,7 @@ def with_health(agent: Agent, saved: dict[str, Any] | None) -> Agent:
         hung_at=saved["hung_at"],
         signs=tuple(Sign(code, message) for code, message in saved.get("signs", {}).items()),
         signs_at=since,
+        package=saved.get("package", ""),
         run=saved.get("run", ""),
     )
     told = None if status is None else Health(status)

@@ -77,6 +77,7 @@ class Vitals:
     hung_at: float | None = None  # when its watchdog last ran out
     lacks: tuple[Lack, ...] = ()
     traits: Traits = NO_TRAITS
+    package: str = ""  # the digest of the one that it was of, when last seen
     run: str = ""  # systemd's invocation ID of the run that all of this is of
 
 

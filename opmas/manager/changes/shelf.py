@@ -143,7 +143,7 @@ class Shelf:
         for package in self.packages.all():
             manifest = package.manifest
             after = (*manifest.wants, *manifest.after)
-            ties = Ties(manifest.requires, after, manifest.traits)
+            ties = Ties(manifest.requires, after, manifest.traits, package.digest)
             found[package.name, package.version] = ties
             if self.packages.find(package.name) is package:
                 found[package.name, ""] = ties

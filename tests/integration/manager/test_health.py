@@ -12,7 +12,7 @@ from opmas.core.agent.state import health
 from opmas.core.agent.terms import Health, probe_unit, unit_name
 from opmas.core.health.assessment import STALE, assess
 from opmas.errors import InvalidError, UnknownAgentError
-from opmas.manager.agents import link
+from opmas.manager.agents import connection
 from tests.integration.manager.place import Place
 from tests.loop import in_loop
 
@@ -138,7 +138,7 @@ async def test_reports_that_say_the_same_change_nothing_and_are_fresh(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with place:
-        monkeypatch.setattr(link, "agent_of_process", lambda _pid, _uid: "web")
+        monkeypatch.setattr(connection, "agent_of_process", lambda _pid, _uid: "web")
         await place.create()
         _, writer = await asyncio.open_unix_connection(str(place.path / "run/agent.sock"))
         status = {"status": "degraded", "message": "slow", "progress": {"steps": 7, "age": 0.5}}
@@ -166,7 +166,7 @@ async def test_an_agent_that_goes_away_from_the_manager_is_not_unhealthy(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with place:
-        monkeypatch.setattr(link, "agent_of_process", lambda _pid, _uid: "web")
+        monkeypatch.setattr(connection, "agent_of_process", lambda _pid, _uid: "web")
         await place.create()
         _, writer = await asyncio.open_unix_connection(str(place.path / "run/agent.sock"))
         writer.write(b'{"method":"health","params":{"status":"degraded"}}\n')
@@ -202,7 +202,7 @@ async def test_health_that_changes_all_the_time_is_read_more_slowly(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with place:
-        monkeypatch.setattr(link, "agent_of_process", lambda _pid, _uid: "web")
+        monkeypatch.setattr(connection, "agent_of_process", lambda _pid, _uid: "web")
         await place.create()
         _, writer = await asyncio.open_unix_connection(str(place.path / "run/agent.sock"))
         lines = (
@@ -229,3 +229,19 @@ async def test_a_crash_is_a_fact(place: Place) -> None:
         )
 
         assert fact(await place.show(), "restarts")["code"] == "restarted"
+
+
+@in_loop
+async def test_what_a_package_did_before_its_update_is_forgotten_with_it(place: Place) -> None:
+    async with place:
+        await place.create(package="live")
+        await place.units.kill(UNIT, 9)
+        agents = place.manager.writer
+        await place.until(lambda: agents.roster.get("web").vitals.exits, "its exit is noted")
+        await place.stop()
+
+        place.add_package("live", LIVE.replace("period: 1", "period: 2"))
+        await place.start()
+
+        agents = place.manager.writer
+        await place.until(lambda: not agents.roster.get("web").vitals.exits, "it is forgotten")

@@ -7,7 +7,7 @@ from opmas.core.agent.state import Agent, health
 from opmas.core.agent.terms import Health
 from opmas.core.agent.ties import Ties
 from opmas.core.health.report import Report
-from opmas.core.health.vitals import Traits
+from opmas.core.health.vitals import Traits, Vitals
 from opmas.core.roster import Roster
 from tests.builders import inactive, running, spec
 
@@ -80,3 +80,45 @@ def test_an_agent_knows_that_its_package_has_it_checked():
     agents, _ = roster.step(agents, "sql", events.UnitSeen(inactive("sql")), 5.0)
 
     assert agents.agents["sql"].vitals.traits.check
+
+
+# ---- another package ----
+
+
+def of_package(digest: str, agent: Agent) -> Roster:
+    return Roster({"web": agent}, ties={("nap", ""): Ties(digest=digest)})
+
+
+def often() -> Agent:
+    return running("web", vitals=Vitals(exits=(1.0, 2.0, 3.0), package="old"))
+
+
+def test_what_its_package_did_before_an_update_is_not_held_against_the_new_one():
+    before, _ = roster.step(of_package("old", often()), "web", events.PackageSeen(True), 4.0)
+
+    after, _ = roster.step(
+        of_package("new", before.agents["web"]), "web", events.PackageSeen(True), 5.0
+    )
+
+    assert health(before.agents["web"]).status is Health.DEGRADED
+    assert health(after.agents["web"]).status is Health.HEALTHY
+    assert after.agents["web"].vitals.package == "new"
+
+
+def test_a_package_that_is_gone_for_a_while_comes_back_as_the_same():
+    gone, _ = roster.step(Roster({"web": often()}), "web", events.PackageSeen(False), 4.0)
+
+    back, _ = roster.step(
+        of_package("old", gone.agents["web"]), "web", events.PackageSeen(True), 5.0
+    )
+
+    assert back.agents["web"].vitals.exits == (1.0, 2.0, 3.0)
+
+
+def test_exits_count_of_a_package_that_is_seen_for_the_first_time():
+    new = running("web", vitals=Vitals(exits=(1.0,)))
+
+    after, _ = roster.step(of_package("new", new), "web", events.PackageSeen(True), 4.0)
+
+    vitals = after.agents["web"].vitals
+    assert (vitals.exits, vitals.package) == ((1.0,), "new")
