@@ -129,6 +129,11 @@ LIMITS: Final = {
         "Its share where CPU time is scarce.",
         default=50,
     ),
+    "io_weight": said(
+        amount(r"[0-9]{1,15}", whole(1, 10_000), "50"),
+        "Its share where disks are busy.",
+        default=50,
+    ),
 }
 RECOVERY: Final = {
     "first_delay": said(

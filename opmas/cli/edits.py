@@ -15,7 +15,9 @@ from opmas.errors import InvalidError
 if TYPE_CHECKING:
     import argparse
 
-LIMITS: Final = ("memory_max", "memory_high", "tasks_max", "cpu_quota", "cpu_weight")
+LIMITS: Final = (
+    "memory_max", "memory_high", "tasks_max", "cpu_quota", "cpu_weight", "io_weight",
+)  # fmt: skip
 RECOVERY: Final = (
     "first_delay", "max_delay", "jitter", "max_failures", "reset_after", "undo", "undo_within",
     "undo_after", "restart_dependency", "slow_probe", "give_up_on",

@@ -27,7 +27,7 @@ PROPERTIES: Final = (
     "FragmentPath,Slice,ControlGroup,InvocationID,MainPID,NRestarts,StatusText,StatusErrno,"
     "ExecMainStartTimestamp,ExecMainExitTimestamp,ExecMainCode,ExecMainStatus,ActiveEnterTimestamp,"
     "InactiveEnterTimestamp,StateChangeTimestamp,MemoryCurrent,MemoryPeak,MemoryMax,MemoryHigh,"
-    "CPUUsageNSec,CPUQuotaPerSecUSec,CPUWeight,TasksCurrent,TasksMax,IOReadBytes,IOWriteBytes,"
+    "CPUUsageNSec,CPUQuotaPerSecUSec,CPUWeight,TasksCurrent,TasksMax,IOWeight,IOReadBytes,IOWriteBytes,"
     "WatchdogUSec,WatchdogTimestamp,Restart,RestartUSec,StartLimitBurst,StartLimitIntervalUSec,"
     "TimeoutStartUSec,TimeoutStopUSec,Environment,LoadError,Job,OOMPolicy,Type"
 )

@@ -230,6 +230,7 @@ class Carrier:
             "TasksMax": limits["tasks_max"],
             "CPUQuotaPerSecUSec": limits["cpu_quota"] * USEC_PER_PERCENT,
             "CPUWeight": limits["cpu_weight"],
+            "IOWeight": limits["io_weight"],
         }
         try:
             await self._units.set_limits(unit_name(name), properties)

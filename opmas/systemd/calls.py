@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # The wire types of the limits (org.freedesktop.systemd1(5)): all are 64-bit and unsigned.
 LIMITS: Final = frozenset(
-    {"MemoryMax", "MemoryHigh", "TasksMax", "CPUQuotaPerSecUSec", "CPUWeight"}
+    {"MemoryMax", "MemoryHigh", "TasksMax", "CPUQuotaPerSecUSec", "CPUWeight", "IOWeight"}
 )
 
 NETWORK: Final = (b"IPIngressBytes", b"IPEgressBytes")

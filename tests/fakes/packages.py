@@ -24,6 +24,7 @@ LIMITS: Final = {
     "tasks_max": 16,
     "cpu_quota": 20,
     "cpu_weight": 50,
+    "io_weight": 50,
 }
 FILE: Final = re.compile(r"(?P<name>[a-z0-9-]+?)[-_](?P<version>[0-9][^_-]*)(_[a-z0-9]+)?")
 NOTHING: Final = Move(lambda: None, lambda: None)

@@ -30,7 +30,9 @@ VERSION: Final = "252.39-1~deb12u2"
 START_LIMIT: Final = 5
 EXIT_CONFIG: Final = 78  # RestartPreventExitStatus= of the template
 EXITED, KILLED = 1, 2  # CLD_EXITED, CLD_KILLED
-LIMITS: Final = {"MemoryMax", "MemoryHigh", "TasksMax", "CPUQuotaPerSecUSec", "CPUWeight"}
+LIMITS: Final = {
+    "MemoryMax", "MemoryHigh", "TasksMax", "CPUQuotaPerSecUSec", "CPUWeight", "IOWeight",
+}  # fmt: skip
 CLEAN_SIGNALS: Final = {signals.SIGTERM, signals.SIGINT, signals.SIGHUP, signals.SIGPIPE}
 UP: Final = {"active", "reloading"}
 FRESH: Final[dict[str, Any]] = {"result": "success", "exec_main_code": 0, "exec_main_status": 0}

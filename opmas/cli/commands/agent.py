@@ -47,8 +47,8 @@ SETTINGS: Final[tuple[Argument, ...]] = (
     ),
     option(
         "--limit",
-        text="set a resource limit: memory_max, memory_high, tasks_max, cpu_quota, cpu_weight; "
-        "an empty value takes the package's again",
+        text="set a resource limit: memory_max, memory_high, tasks_max, cpu_quota, cpu_weight, "
+        "io_weight; an empty value takes the package's again",
         metavar="LIMIT=VALUE",
         dest="limits",
         action="append",

@@ -40,6 +40,7 @@ OPTIONAL_LIMITS: Final = record(
         "tasks_max": or_null(number("processes and threads")),
         "cpu_quota": or_null(number("percent of one CPU")),
         "cpu_weight": or_null(number("1 to 10000; share when CPUs are busy")),
+        "io_weight": or_null(number("1 to 10000; share when disks are busy")),
     },
 )
 LAST_EXIT: Final = or_null(

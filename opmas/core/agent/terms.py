@@ -92,7 +92,7 @@ class Reason(StrEnum):
 class Limits:
     """Resource limits of one agent; None takes the template's default.
 
-    Sizes in bytes; `cpu_quota` in percent of one CPU; `cpu_weight` 1-10000
+    Sizes in bytes; `cpu_quota` in percent of one CPU; the weights 1-10000
     (systemd.resource-control(5)).
     """
 
@@ -101,6 +101,7 @@ class Limits:
     tasks_max: int | None = None
     cpu_quota: int | None = None
     cpu_weight: int | None = None
+    io_weight: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

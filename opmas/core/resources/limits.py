@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 MIB: Final = 1 << 20
 NO_LIMITS: Final = Limits()
 DEFAULT_LIMITS: Final = Limits(
-    memory_max=256 * MIB, memory_high=192 * MIB, tasks_max=64, cpu_quota=100, cpu_weight=50
+    memory_max=256 * MIB,
+    memory_high=192 * MIB,
+    tasks_max=64,
+    cpu_quota=100,
+    cpu_weight=50,
+    io_weight=50,
 )
 
 
@@ -73,12 +78,14 @@ def host_limits(section: LimitsSection) -> HostLimits:
             section.tasks_max,
             section.cpu_quota,
             section.cpu_weight,
+            section.io_weight,
         ),
         Limits(
             memory_max=section.max_memory_max,
             tasks_max=section.max_tasks_max,
             cpu_quota=section.max_cpu_quota,
             cpu_weight=section.max_cpu_weight,
+            io_weight=section.max_io_weight,
         ),
     )
 
@@ -99,6 +106,7 @@ def read_limits(section: Fields) -> Limits:
         tasks_max=section.get("tasks_max", count(1, 4_194_304), None),  # the kernel's PID limit
         cpu_quota=section.get("cpu_quota", percent(1, 100_000), None),
         cpu_weight=section.get("cpu_weight", count(1, 10_000), None),
+        io_weight=section.get("io_weight", count(1, 10_000), None),
     )
     section.finish()
     if limits.memory_max and (limits.memory_high or 0) > limits.memory_max:

@@ -252,6 +252,7 @@ def _limits(limits: Limits) -> Lines:
         ("TasksMax", (str(limits.tasks_max),)),
         ("CPUQuota", (f"{limits.cpu_quota}%",)),
         ("CPUWeight", (str(limits.cpu_weight),)),
+        ("IOWeight", (str(limits.io_weight),)),
     ]
 
 

@@ -49,6 +49,7 @@ KINDS: Final = {
     "ExecStart": Kind.COMMAND,
     "ExecStartPre": Kind.COMMAND,
     "ExecStop": Kind.COMMAND,
+    "IOWeight": Kind.TOKEN,
     "IPAddressAllow": Kind.WORDS,
     "IPAddressDeny": Kind.WORDS,
     "InaccessiblePaths": Kind.PATHS,

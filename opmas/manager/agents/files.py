@@ -132,7 +132,12 @@ class AgentFiles:
         live = replace(spec, limits=Limits())
         # what a newer systemd can is no reason to start anything again
         place = replace(self._place(spec, package), limits=NO_HOST_LIMITS, systemd=0)
-        parts = (render_dropin(live, package.manifest, place), package.digest, config)
+        # nor is a weight, which is set live, and which earlier versions did not write
+        text = render_dropin(live, package.manifest, place)
+        unit = "".join(
+            each for each in text.splitlines(keepends=True) if not each.startswith("IOWeight=")
+        )
+        parts = (unit, package.digest, config)
         digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
         self._digests[spec.name] = (spec, package, digest)
         return digest

@@ -95,7 +95,17 @@ def test_the_network_is_counted_where_an_admin_says_so(opmas: Opmas):
 
 def test_limits_change_while_the_agent_runs_and_say_who_set_them(opmas: Opmas):
     before = opmas.create("live", "minimal")
-    opmas.run("agent", "update", "live", "--limit", "memory_max=80M", "--window", "0")
+    opmas.run(
+        "agent",
+        "update",
+        "live",
+        "--limit",
+        "memory_max=80M",
+        "--limit",
+        "io_weight=300",
+        "--window",
+        "0",
+    )
 
     after = opmas.show("live")
 
@@ -103,6 +113,7 @@ def test_limits_change_while_the_agent_runs_and_say_who_set_them(opmas: Opmas):
     assert after["main_pid"] == before["main_pid"]
     assert opmas.property(unit, "MemoryMax") == str(80 * MIB)
     assert opmas.property(unit, "TasksMax") == "24"
+    assert (opmas.property(unit, "IOWeight"), after["limits"]["io_weight"]) == ("300", 300)
     assert after["limits_origin"]["memory_max"] == "agent"
     assert after["limits_origin"]["tasks_max"] == "host"
     assert not after["needs_restart"]

@@ -273,7 +273,9 @@ def test_the_limits_in_force_are_the_agent_s(host: Host) -> None:
     manifest = exec_manifest(
         command=["/usr/bin/sleep", "1000"], limits={"memory_max": "64M", "tasks_max": 16}
     )
-    unit = declare(host, "limited", manifest, limits=Limits(cpu_quota=20, cpu_weight=7))
+    unit = declare(
+        host, "limited", manifest, limits=Limits(cpu_quota=20, cpu_weight=7, io_weight=9)
+    )
 
     host.run("systemctl", "start", unit)
 
@@ -285,6 +287,7 @@ def test_the_limits_in_force_are_the_agent_s(host: Host) -> None:
         "TasksMax",
         "CPUQuotaPerSecUSec",
         "CPUWeight",
+        "IOWeight",
         "Slice",
     )
     host.run("systemctl", "stop", unit)
@@ -294,6 +297,7 @@ def test_the_limits_in_force_are_the_agent_s(host: Host) -> None:
         "TasksMax": "16",
         "CPUQuotaPerSecUSec": "200ms",
         "CPUWeight": "7",
+        "IOWeight": "9",
         "Slice": "opmas-agents.slice",
     }
 

@@ -108,7 +108,7 @@ def test_a_health_check_and_a_migration_have_the_sandbox_of_their_agent(unit: st
 
 
 def test_a_migration_has_the_limits_of_an_agent() -> None:
-    limits = {"MemoryMax", "MemoryHigh", "TasksMax", "CPUQuota", "CPUWeight"}
+    limits = {"MemoryMax", "MemoryHigh", "TasksMax", "CPUQuota", "CPUWeight", "IOWeight"}
 
     assert settings_of("opmas-hook@.service", limits) == settings_of(
         "opmas-agent@.service", limits

@@ -33,6 +33,6 @@ def test_every_commented_value_is_the_default() -> None:
         "packages": 7,
         "changes": 2,
         "recovery": 13,
-        "limits": 12,
+        "limits": 14,
         "usage": 1,
     }

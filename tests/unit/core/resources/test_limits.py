@@ -49,11 +49,15 @@ def test_a_share_is_read_in_each_form(written: object) -> None:
 
 def test_every_fault_is_named_with_the_caller_s_path() -> None:
     with pytest.raises(InvalidError) as refused:
-        parse_limits({"tasks": 3, "cpu_weight": 0, "cpu_quota": "0%"}, "agents.web.limits")
+        parse_limits(
+            {"tasks": 3, "cpu_weight": 0, "io_weight": 10_001, "cpu_quota": "0%"},
+            "agents.web.limits",
+        )
 
     assert refused.value.problems == (
         'agents.web.limits.cpu_quota: must be a share like 20%, from 1% to 100000%, not "0%"',
         "agents.web.limits.cpu_weight: must be a whole number from 1 to 10000, not 0",
+        "agents.web.limits.io_weight: must be a whole number from 1 to 10000, not 10001",
         'agents.web.limits.tasks: unknown key; did you mean "tasks_max"?',
     )
 
@@ -94,6 +98,7 @@ def test_the_defaults_are_the_figures_of_the_template() -> None:
     assert found["TasksMax"] == str(DEFAULT_LIMITS.tasks_max)
     assert found["CPUQuota"] == f"{DEFAULT_LIMITS.cpu_quota}%"
     assert found["CPUWeight"] == str(DEFAULT_LIMITS.cpu_weight)
+    assert found["IOWeight"] == str(DEFAULT_LIMITS.io_weight)
 
 
 @pytest.mark.parametrize("own", [None, MIB])
@@ -106,8 +111,8 @@ def test_one_limit_alone_is_that_of_all(own: int | None, packages: int | None) -
 
 
 HOST = HostLimits(
-    defaults=Limits(tasks_max=32, cpu_weight=20),
-    ceilings=Limits(memory_max=128 * MIB, tasks_max=80),
+    defaults=Limits(tasks_max=32, cpu_weight=20, io_weight=30),
+    ceilings=Limits(memory_max=128 * MIB, tasks_max=80, io_weight=200),
 )
 
 
@@ -117,6 +122,7 @@ def test_the_nearest_layer_wins_and_is_named() -> None:
     assert (found.limits.cpu_quota, found.origins["cpu_quota"]) == (10, Origin.AGENT)
     assert (found.limits.tasks_max, found.origins["tasks_max"]) == (16, Origin.PACKAGE)
     assert (found.limits.cpu_weight, found.origins["cpu_weight"]) == (20, Origin.HOST)
+    assert (found.limits.io_weight, found.origins["io_weight"]) == (30, Origin.HOST)
     assert resolve(Limits(), Limits()).origins["memory_max"] is Origin.TEMPLATE
 
 
@@ -147,8 +153,9 @@ def test_an_agent_that_asks_for_more_than_the_ceiling_is_refused_with_the_key() 
 
 def test_the_settings_say_the_host_s_limits() -> None:
     section = LimitsSection(
-        tasks_max=32, cpu_weight=20, max_memory_max=128 * MIB, max_tasks_max=80
-    )
+        tasks_max=32, cpu_weight=20, io_weight=30,
+        max_memory_max=128 * MIB, max_tasks_max=80, max_io_weight=200,
+    )  # fmt: skip
 
     assert host_limits(section) == HOST
 

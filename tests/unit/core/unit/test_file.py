@@ -40,7 +40,7 @@ def widened(sandbox: dict[str, Any]) -> list[tuple[str, tuple[str, ...]]]:
 def test_the_drop_in_of_a_python_agent_says_only_what_is_its_own() -> None:
     manifest = python_manifest(limits={"memory_max": "64M", "tasks_max": 16}, after=["db"])
 
-    text = render_dropin(spec(limits=Limits(cpu_quota=20)), manifest, PLACE)
+    text = render_dropin(spec(limits=Limits(cpu_quota=20, io_weight=70)), manifest, PLACE)
 
     assert (
         text
@@ -65,6 +65,7 @@ MemoryHigh=50331648
 TasksMax=16
 CPUQuota=20%
 CPUWeight=50
+IOWeight=70
 TimeoutStartSec=30
 TimeoutStopSec=15
 WatchdogSec=10

@@ -93,6 +93,7 @@ MemoryHigh=201326592
 TasksMax=7
 CPUQuota=100%
 CPUWeight=50
+IOWeight=50
 TimeoutStartSec=90
 TemporaryFileSystem=/var/lib/opmas:ro,mode=0755
 BindReadOnlyPaths=-/var/lib/opmas/packages/pinger/1.2.0
