@@ -95,17 +95,8 @@ def test_the_network_is_counted_where_an_admin_says_so(opmas: Opmas):
 
 def test_limits_change_while_the_agent_runs_and_say_who_set_them(opmas: Opmas):
     before = opmas.create("live", "minimal")
-    opmas.run(
-        "agent",
-        "update",
-        "live",
-        "--limit",
-        "memory_max=80M",
-        "--limit",
-        "io_weight=300",
-        "--window",
-        "0",
-    )
+    wanted = ("--limit", "memory_max=80M", "--limit", "io_weight=300")
+    opmas.run("agent", "update", "live", *wanted, "--window", "0")
 
     after = opmas.show("live")
 
