@@ -21,6 +21,7 @@ _PLAIN: Final = ("since", "message", "held", "failures", "retry_at", "started_wi
 # Not in what older versions saved.
 _LATER: Final[dict[str, Any]] = {
     "paused": False,
+    "refusals": 0,
     "failing_since": None,
     "renewed_at": None,
     "well_since": None,

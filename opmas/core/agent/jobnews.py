@@ -19,6 +19,8 @@ def job_issued(agent: Agent, job_id: int, now: float) -> Agent:
     """Return the agent with a job that systemd made for a start or stop of ours."""
     if agent.pending not in {Pending.START, Pending.STOP}:
         return agent  # what it was for is seen already
+    if agent.pending is Pending.START:
+        agent = replace(agent, refusals=0)
     if agent.pending is Pending.START and agent.settle_at is not None:
         agent = replace(agent, settle_at=min(agent.settle_at, now + START_GRACE))
     return replace(agent, jobs=agent.jobs | {job_id})

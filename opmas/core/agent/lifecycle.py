@@ -161,13 +161,9 @@ def _turn(agent: Agent, digest: str, now: float) -> Decision:
     if agent.pending is not Pending.QUEUED:
         return agent, ()
     started = replace(
-        agent,
-        pending=Pending.START,
-        started_with=digest,
-        jobs=frozenset(),
-        foreign_job=False,
+        agent, pending=Pending.START, started_with=digest, jobs=frozenset(), foreign_job=False,
         settle_at=now + CALL_GRACE,
-    )
+    )  # fmt: skip
     # A loaded unit remembers its starts, and systemd's start limit counts ours too.
     return started, (Prepare(agent.name), StartUnit(agent.name, reset=agent.unit is not None))
 
@@ -274,6 +270,7 @@ def _running(agent: Agent) -> Agent:
         settle_at=None,
         retry_at=None,
         foreign_job=False,
+        refusals=0,
         message="",
         jobs=frozenset(),
     )

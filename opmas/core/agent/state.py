@@ -69,6 +69,7 @@ class Agent:
     held: bool = False
     failures: int = 0  # times in a row that systemd gave the agent up
     failing_since: float | None = None  # the first of these, in seconds since 1970
+    refusals: int = 0  # starts in a row that systemd did not take
     settle_at: float | None = None
     retry_at: float | None = None
     started_with: str = ""  # digest of unit text and package of the present run

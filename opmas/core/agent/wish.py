@@ -23,6 +23,7 @@ def wish(agent: Agent, command: events.Command) -> Agent:
         held=False,
         failures=0,
         failing_since=None,
+        refusals=0,
         remedy=None,
         retry_at=None,
         message="",
@@ -59,7 +60,7 @@ def booted(agent: Agent, now: float) -> Agent:
     if agent.then in {Then.REMOVE, Then.PURGE} or agent.phase is Phase.QUARANTINED:
         return replace(agent, pending=Pending.NOTHING)
     wanted = agent.spec.desired is Desired.RUNNING
-    agent = replace(agent, then=Then.NOTHING, failures=0, failing_since=None)
+    agent = replace(agent, then=Then.NOTHING, failures=0, failing_since=None, refusals=0)
     if agent.paused:
         return replace(agent, pending=Pending.NOTHING, phase=Phase.STOPPED, reason=Reason.CHANGE)
     if not wanted:

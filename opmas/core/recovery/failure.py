@@ -15,7 +15,7 @@ from opmas.core.agent.state import COMES_UP, DOWN, Agent, Fact, Pending, Then, f
 from opmas.core.agent.terms import Desired, Phase, Reason
 from opmas.core.events import Announce
 from opmas.core.recovery.decided import Decided, remembered
-from opmas.core.recovery.ladder import Inputs, Step, climb, ordinal, probe_delay
+from opmas.core.recovery.ladder import Inputs, Step, backoff, climb, ordinal, probe_delay
 from opmas.core.unit.exits import exit_text, gives_up
 
 if TYPE_CHECKING:
@@ -225,20 +225,24 @@ def _released(agent: Agent, now: float) -> Agent:
 
 
 def refused(agent: Agent, event: events.CallRefused, now: float, context: Context) -> Agent:
-    """Return the agent whose start or stop systemd did not take."""
+    """Return the agent whose start or stop systemd did not take: a start is tried ever more
+    rarely, a stop as before, for what is to be down is not left alone.
+    """
     if agent.pending not in {Pending.START, Pending.STOP}:
         return agent
     stopping = agent.pending is Pending.STOP
-    first_delay = context.policy.first_delay
+    policy = context.policy
     if stopping and event.retry:
-        return replace(agent, settle_at=now + first_delay, message=event.message)
+        return replace(agent, settle_at=now + policy.first_delay, message=event.message)
     agent = replace(agent, pending=Pending.NOTHING, then=Then.NOTHING, settle_at=None)
     if stopping:
         seen = fact(agent.unit)
         phase = Phase.STOPPED if seen in DOWN else COMES_UP[seen]
         return replace(enter(agent, phase, event.reason, now), message=event.message)
-    retry_at = now + first_delay if event.retry else None
-    phase = Phase.BACKOFF if event.retry else Phase.FAILED
+    phase, retry_at = Phase.FAILED, None
+    if event.retry:
+        agent = replace(agent, refusals=agent.refusals + 1)
+        phase, retry_at = Phase.BACKOFF, now + backoff(agent.name, agent.refusals, policy)
     agent = enter(replace(agent, retry_at=retry_at), phase, event.reason, now)
     return replace(agent, message=event.message)
 

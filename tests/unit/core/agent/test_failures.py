@@ -10,6 +10,8 @@ from opmas.core.agent.lifecycle import SETTLE, START_GRACE
 from opmas.core.agent.state import Pending, deadline
 from opmas.core.agent.terms import Phase, Reason
 from opmas.core.events import Prepare, StartUnit
+from opmas.core.recovery.ladder import backoff
+from opmas.core.recovery.policy import Policy
 from tests.builders import (
     activating,
     active,
@@ -21,6 +23,8 @@ from tests.builders import (
     stopped,
 )
 from tests.unit.core.story import POLICY, Story
+
+AWAY = events.CallRefused(Reason.UNIT_ERROR, "no answer", retry=True)
 
 
 def test_an_agent_that_systemd_gave_up_is_tried_again_later():
@@ -149,7 +153,45 @@ def test_a_start_that_systemd_could_not_take_is_repeated():
     story.on(events.CallRefused(Reason.UNIT_ERROR, "no answer", retry=True), 3)
 
     assert story.agent.phase is Phase.BACKOFF
-    assert deadline(story.agent) == 3 + POLICY.first_delay
+    assert deadline(story.agent) == 3 + backoff("web", 1, POLICY)
+
+
+def refused_on(story: Story, now: float) -> float:
+    """Have systemd not take the next start, and return after which time it is tried again."""
+    story.on(events.Turn("digest"), now).on(AWAY, now)
+    retry_at = deadline(story.agent) or now
+    story.on(events.Tick(), retry_at)
+    return retry_at - now
+
+
+def test_starts_that_systemd_does_not_take_are_tried_ever_more_rarely():
+    story = Story(stopped(), Policy(jitter=0)).on(events.Start())
+
+    delays = [refused_on(story, 1000.0 * turn) for turn in range(7)]
+
+    assert delays == [10, 20, 40, 80, 160, 300, 300]
+    assert story.agent.failures == 0
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        (events.Turn("digest"), events.JobIssued(7)),
+        (events.UnitSeen(active()),),
+        (events.Start(),),
+        (events.Resumed(None, same_boot=False),),
+    ],
+    ids=["a start is taken", "somebody else starts it", "it is asked for anew", "a boot"],
+)
+def test_they_are_counted_anew_after_that(ends):
+    story = Story(stopped()).on(events.Start())
+    refused_on(story, 0.0)
+
+    before = story.agent.refusals
+    for event in ends:
+        story.on(event, 50.0)
+
+    assert (before, story.agent.refusals) == (1, 0)
 
 
 def test_a_refused_stop_leaves_the_agent_as_it_is_seen():
