@@ -154,6 +154,11 @@ _NEXT_BY_REASON: Final = {
 
 def _tried(agent: Agent, now: float, policy: Policy) -> str:
     left = max(0, round((agent.retry_at or now) - now))
+    if agent.phase is Phase.QUARANTINED and not agent.package_present:
+        return (
+            "It is tried once when its package is installed again, and is quarantined again when"
+            " it fails."
+        )
     if agent.phase is Phase.QUARANTINED:
         return (
             f"It is tried once in {left} s, and is quarantined again when it fails;"
@@ -199,7 +204,9 @@ def _next(agent: Agent, now: float, policy: Policy) -> str:
         return "It is removed as soon as it has stopped."
     if agent.then is Then.START:
         return "It is started again as soon as it has stopped."
-    text = _NEXT_BY_REASON.get(agent.reason, NEXT[agent.phase])
+    text = NEXT[agent.phase]
+    if agent.phase is not Phase.QUARANTINED:  # that is left by a release alone
+        text = _NEXT_BY_REASON.get(agent.reason, text)
     if agent.reason is Reason.EXIT_CONFIG:
         last = agent.last_exit
         status = EXIT_CONFIG if last is None else last.exec_main_status

@@ -30,13 +30,13 @@ from opmas.core.agent.standby import needs_met, needs_unmet, unpause
 from opmas.core.agent.state import (
     DOWN,
     LIVE,
-    RETRIED,
     TRANSITIONS,
     Agent,
     Fact,
     Pending,
     Then,
     fact,
+    may_be_tried,
 )
 from opmas.core.agent.terms import Desired, Phase, Reason
 from opmas.core.agent.ties import blamed
@@ -302,7 +302,7 @@ def _tick(agent: Agent, now: float, context: Context) -> Decision:
         if agent.pending is Pending.STOP:
             return _stop(agent, now, agent.reason)  # the one before was refused, or replaced
         return _settle(agent, now, context)
-    if is_due(agent, now) and agent.phase in RETRIED and not agent.paused:
+    if is_due(agent, now) and may_be_tried(agent):
         return retried(agent, now, context)
     return agent, ()
 
@@ -352,6 +352,9 @@ def _job_ended(agent: Agent, event: events.JobEnded, now: float) -> Decision:
 
 
 def _package_seen(agent: Agent, now: float) -> Decision:
+    if agent.phase is Phase.QUARANTINED:  # it stays so, and is not tried without
+        why = Reason.CRASH_LOOP if agent.package_present else Reason.PACKAGE_MISSING
+        return replace(agent, reason=why), ()
     if agent.package_present:
         down = agent.phase in {Phase.STOPPED, Phase.FAILED}
         waits = down and agent.reason is Reason.PACKAGE_MISSING

@@ -171,10 +171,14 @@ def health(agent: Agent) -> Report:
     return Report(assessment.status, assessment.message, checks)
 
 
+def may_be_tried(agent: Agent) -> bool:
+    """Return whether the agent is tried again by itself when it is time, and can be."""
+    return agent.phase in RETRIED and not agent.paused and agent.package_present
+
+
 def deadline(agent: Agent) -> float | None:
     """Return when the agent wants a `Tick`, or None."""
-    retries = agent.phase in RETRIED and not agent.paused
-    retry_at = agent.retry_at if retries else None
+    retry_at = agent.retry_at if may_be_tried(agent) else None
     due = None if agent.assessment is None else agent.assessment.due
     times = (agent.settle_at, retry_at, agent.forgiven_at, due)
     return min((at for at in times if at is not None), default=None)
