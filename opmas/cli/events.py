@@ -218,11 +218,18 @@ def _signs(data: dict[str, Any]) -> str:
     return "; ".join(str(sign.get("message")) for sign in data.get("signs") or ()) or "over"
 
 
+def _decision(data: dict[str, Any]) -> str:
+    wait = "" if data.get("delay") is None else f", next try after {data['delay']:.0f} s"
+    facts = " ".join(map(str, data.get("facts") or ()))
+    return f"{data.get('rung')} ({data.get('reason')}){wait}: {facts}"
+
+
 TOLD: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "opmas.agent.exited": _exited,
     "opmas.agent.held": _by,
     "opmas.agent.released": _by,
     "opmas.agent.pressure": _signs,
+    "opmas.agent.recovery": _decision,
 }
 
 

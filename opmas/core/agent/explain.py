@@ -188,11 +188,11 @@ def climbing(agent: Agent, now: float, policy: Policy) -> tuple[str, ...]:
 
 
 def _forgetting(agent: Agent, now: float, policy: Policy) -> str:
-    times = "1 failure" if agent.failures == 1 else f"{agent.failures} failures"
+    times = "1 failure is" if agent.failures == 1 else f"{agent.failures} failures are"
     if agent.well_since is None:
-        return f"Its {times} are forgotten after {policy.reset_after:g} s of health."
+        return f"Its {times} forgotten after {policy.reset_after:g} s of health."
     left = max(0, round(agent.well_since + policy.reset_after - now))
-    return f"Its {times} are forgotten in {left} s, if it stays well."
+    return f"Its {times} forgotten in {left} s, if it stays well."
 
 
 def _next(agent: Agent, now: float, policy: Policy) -> str:

@@ -21,6 +21,7 @@ from opmas.core.unit.exits import exit_text, gives_up
 if TYPE_CHECKING:
     from opmas.core import events
     from opmas.core.events import Effect
+    from opmas.core.recovery.budget import Budget
     from opmas.core.recovery.context import Context
     from opmas.core.recovery.ladder import Verdict
     from opmas.core.unit.state import UnitState
@@ -59,6 +60,9 @@ def failed(agent: Agent, now: float, context: Context) -> Decision:
         max_failures=policy.max_failures,
         undo_after=policy.undo_after,
         slow_probe=policy.slow_probe,
+        first_delay=policy.first_delay,
+        max_delay=policy.max_delay,
+        jitter=policy.jitter,
     )
     verdict = climb(agent.name, inputs, policy)
     agent = replace(
@@ -122,7 +126,8 @@ def forgiven(agent: Agent, now: float, context: Context) -> Decision:
     if at is None or agent.well_since is None or now < at:
         return agent, ()
     well = now - agent.well_since
-    fact_ = f"It has done well for {well:.0f} s: its {agent.failures} failures are forgotten."
+    times = "1 failure is" if agent.failures == 1 else f"{agent.failures} failures are"
+    fact_ = f"It has done well for {well:.0f} s: its {times} forgotten."
     inputs = {"failures": agent.failures, "well": well, "reset_after": context.policy.reset_after}
     decided = Decided(
         context.utc(now), str(Step.RELEASE), str(agent.reason), None, (fact_,), inputs
@@ -151,12 +156,16 @@ def retried(agent: Agent, now: float, context: Context) -> Decision:
     if not needs_budget(agent) or at <= now:
         return queue(agent, Reason.AUTO_RESTART, now), ()
     place = enter(replace(agent, retry_at=at), Phase.BACKOFF, Reason.BUDGET, now)
-    return decide_so(place, _waiting(agent, at - now, context.utc(now)))
+    return decide_so(place, _waiting(agent, context.budget, at - now, context.utc(now)))
 
 
-def _waiting(agent: Agent, delay: float, at: float) -> Decided:
+def _waiting(agent: Agent, budget: Budget, delay: float, at: float) -> Decided:
     fact_ = f"The host's budget of restarts is used up: it is its turn in {delay:.0f} s."
-    inputs = {"failures": agent.failures}
+    inputs = {
+        "failures": agent.failures,
+        "host_burst": budget.burst,
+        "host_per_minute": budget.per_minute,
+    }
     return Decided(at, str(Step.BACKOFF), str(Reason.BUDGET), delay, (fact_,), inputs)
 
 

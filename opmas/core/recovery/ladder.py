@@ -63,6 +63,9 @@ class Inputs:
     max_failures: int = 5
     undo_after: int = 2
     slow_probe: float = 0
+    first_delay: float = 10
+    max_delay: float = 300
+    jitter: float = 20
 
     def dump(self) -> dict[str, Any]:
         """Return them as a JSON object."""
@@ -199,7 +202,8 @@ def _quarantine(name: str, inputs: Inputs, policy: Policy) -> Verdict:
         Phase.QUARANTINED,
         Reason.CRASH_LOOP,
         probe_delay(name, inputs.failures, policy),
-        f"It failed {inputs.failures} times in a row; {inputs.max_failures} are tried again.",
+        f"It failed {inputs.failures} times in a row, and {inputs.max_failures} are the most that"
+        " are tried again.",
     )
 
 

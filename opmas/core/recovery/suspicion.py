@@ -57,7 +57,7 @@ def suspicion(
     """Return which change is suspected; it fails since `since`, in seconds since 1970."""
     altered = agent.altered
     if altered is None:
-        return Suspicion(why_not="nothing was changed lately")
+        return Suspicion(why_not="there is none that could be undone")
     inquiry = _Inquiry(roster, agent, altered, policy, since, now)
     why_not = next((words for holds, words in OBJECTIONS if holds(inquiry)), "")
     if not why_not:

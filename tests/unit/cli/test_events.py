@@ -42,6 +42,17 @@ from tests.unit.cli.builders import event, view
         ),
         (event("opmas.agent.pressure", signs=[]), "over"),
         (
+            event(
+                "opmas.agent.recovery",
+                rung="backoff",
+                reason="crashed",
+                delay=9.6,
+                facts=["It failed: crashed.", "It exited."],
+                inputs={"failures": 1},
+            ),
+            "backoff (crashed), next try after 10 s: It failed: crashed. It exited.",
+        ),
+        (
             event("agent.hostwatch.disk.full", severity="warning", message="/ is full", data={}),
             "warning: / is full",
         ),

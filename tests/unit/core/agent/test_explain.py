@@ -158,7 +158,10 @@ def test_a_running_agent_says_when_its_failures_are_forgotten():
     text = explain(subject, 200.0, POLICY)
     not_well = explain(replace(subject, well_since=None), 200.0, POLICY)
 
+    once = explain(replace(subject, failures=1), 200.0, POLICY)
+
     assert text.ladder[0] == "Its 2 failures are forgotten in 500 s, if it stays well."
+    assert once.ladder[0] == "Its 1 failure is forgotten in 500 s, if it stays well."
     assert not_well.ladder[0] == "Its 2 failures are forgotten after 600 s of health."
 
 

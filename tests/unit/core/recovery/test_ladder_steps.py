@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -16,6 +16,7 @@ from opmas.core.health.report import Check, Report
 from opmas.core.health.vitals import Said, Traits, Vitals
 from opmas.core.recovery.budget import Budget
 from opmas.core.recovery.decided import REMEMBERED
+from opmas.core.recovery.ladder import climb, load
 from opmas.core.recovery.policy import Policy, Recovery
 from opmas.core.roster import Roster
 from tests.builders import active, agent, exited, inactive, running, spec
@@ -35,10 +36,22 @@ def test_a_decision_is_kept_and_told_with_its_inputs():
     (decided,) = story.agent.decisions
     assert (decided.rung, decided.reason) == ("backoff", "crashed")
     assert decided.inputs["failures"] == 1
-    assert decided.inputs["why_not"] == "nothing was changed lately"
+    assert decided.inputs["why_not"] == "there is none that could be undone"
     assert "Its main process exited with status 1." in decided.facts
     told = next(n for n in story.news if n.type == "opmas.agent.recovery")
     assert told.data["inputs"] == decided.inputs
+
+
+def test_what_is_kept_of_a_decision_is_enough_to_make_it_again():
+    policy = Policy(first_delay=7, max_delay=50, jitter=30, max_failures=9)
+    story = Story(running(failures=2), policy)
+
+    (decided,) = gave_up(story).agent.decisions
+
+    said = {f.name: decided.inputs[f.name] for f in fields(Policy) if f.name in decided.inputs}
+    again = climb("web", load(decided), Policy(**said))
+    assert (str(again.rung), str(again.reason)) == (decided.rung, decided.reason)
+    assert again.delay == decided.delay != climb("web", load(decided), Policy()).delay
 
 
 def test_only_the_last_decisions_are_kept():
@@ -255,6 +268,9 @@ def test_beyond_the_budget_an_agent_gets_its_place_once():
     assert whole.agents["a"].pending is Pending.QUEUED
     assert (waits.reason, waits.retry_at) == (Reason.BUDGET, 7.0)
     assert waits.decisions[-1].reason == "restart-budget"
+    assert waits.decisions[-1].inputs == {
+        "failures": waits.failures, "host_burst": 1, "host_per_minute": 60.0,
+    }  # fmt: skip
     assert later.agents["b"].pending is Pending.QUEUED
     assert later.budget == whole.budget
 

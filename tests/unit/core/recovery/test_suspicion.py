@@ -72,7 +72,7 @@ def test_a_change_after_which_a_well_agent_fails_is_suspected():
 @pytest.mark.parametrize(
     ("why_not", "agent", "of"),
     [
-        ("nothing was changed", failing(altered=None), {}),
+        ("none that could be undone", failing(altered=None), {}),
         ("undoes no change", failing(), {"policy": Policy(undo=False)}),
         ("undone already", failing(altered=altered(undone=True)), {}),
         ("not lately", failing(), {"now": COMMITTED + 3601}),
