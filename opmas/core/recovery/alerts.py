@@ -1,8 +1,8 @@
 """What somebody should know of now: derived from the roster, and told when it begins and ends.
 
 A small read model: `follow` compares the roster before and after a turn, and keeps in the roster
-which alerts are up. Alerts are not saved: to a manager that begins those are up that follow from
-what was saved, and only what is otherwise since is told.
+which alerts are up. Alerts are not saved: the event log says which a manager that begins has told
+and not taken back, and since when (`begun`). Only what is otherwise since is told.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 UNHEALTHY_FOR: Final = 300.0  # seconds
 UNDONE_FOR: Final = 24 * 3600.0  # seconds for which an undo is told; it is done by then
 HOST: Final = "host"
+RAISED: Final = "opmas.alert.raised"
+CLEARED: Final = "opmas.alert.cleared"
 
 
 class Severity(StrEnum):
@@ -120,9 +122,34 @@ def follow(before: Roster, roster: Roster, now: float) -> tuple[Roster, tuple[An
     }
     if merged == roster.alerts:
         return roster, ()
-    news = [_told("opmas.alert.raised", a) for key, a in merged.items() if key not in known]
-    news += [_told("opmas.alert.cleared", a) for key, a in known.items() if key not in merged]
+    news = [_told(RAISED, a) for key, a in merged.items() if key not in known]
+    news += [_told(CLEARED, a) for key, a in known.items() if key not in merged]
     return replace(roster, alerts=merged), tuple(news)
+
+
+def begun(roster: Roster, past: Iterable[tuple[float, Announce]], now: float) -> Alerts:
+    """Return the alerts that are up for a manager that begins with this roster.
+
+    `past` are the events that told of alerts, in order, each with its instant in seconds since
+    1970. What the log has lost follows from what was saved, but for what rests on an instant:
+    that may be of another boot.
+    """
+    found = _looked_at(roster, roster.agents.values(), {}, now)
+    up = {a.key: a for a in found if a.code is not Code.UNHEALTHY}
+    for at, news in past:
+        alert = _read(news, at)
+        if alert is None:
+            continue
+        up.pop(alert.key, None)
+        if news.type == RAISED:
+            up[alert.key] = alert
+    return up
+
+
+def _read(news: Announce, at: float) -> Alert | None:
+    """Return the alert that an event told of, None for one of a version that knows more."""
+    code, message_ = news.data.get("alert"), str(news.data.get("message", ""))
+    return Alert(Code(code), news.subject, message_, at) if code in list(Code) else None
 
 
 def _saved(before: Roster, roster: Roster, now: float) -> Alerts:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
 
 from opmas.core.agent.condition import load_condition, load_spec
 from opmas.core.agent.terms import Reason
@@ -12,11 +13,13 @@ from opmas.core.change.change import load_change
 from opmas.core.change.engine import resumed
 from opmas.core.change.knownbad import load_bad
 from opmas.core.change.ledger import REMEMBERED
+from opmas.core.events import Announce
+from opmas.core.recovery.alerts import CLEARED, RAISED, begun
 from opmas.host.files import write_whole
 from opmas.manager.state.database import Opened, Origin
 from opmas.manager.state.merging import merge, record_of
 from opmas.manager.state.saver import Stamps
-from opmas.store.rows import ChangeQuery
+from opmas.store.rows import ChangeQuery, Query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
 
 logger = logging.getLogger(__name__)
+
+MOST: Final = 5000  # events of alerts that are looked at: those that are up are among the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ def load_saved(
         loaded, stamps = _with_changes(
             database, known, found, clock.monotonic(), same_boot=same_boot
         )
-        return Saved(loaded, records, stamps)
+        return Saved(_with_alerts(database, loaded, clock), records, stamps)
     rows = [] if database is None else database.agents()
     files_found = files.saved_specs() if files.exist() else None
     merged = merge(rows, files_found, databases.now(), same_boot=same_boot)
@@ -103,6 +108,8 @@ def load_saved(
             database, loaded, ended, clock.monotonic(), same_boot=same_boot
         )
     rebuilt = bool(merged.agents)
+    if database is not None:
+        loaded = _with_alerts(database, loaded, clock)
     return Saved(loaded, merged.records, stamps, rebuilt, merged.newer, merged.gone)
 
 
@@ -165,6 +172,22 @@ def _with_changes(
         holds=database.holds(),
     )  # fmt: skip
     return roster, stamps
+
+
+def _with_alerts(database: Database, roster: Roster, clock: Clock) -> Roster:
+    """Return the roster with the alerts that were told and not taken back, by the event log."""
+    events = [
+        event
+        for kind in (RAISED, CLEARED)
+        for event in database.events(Query(type=kind, limit=MOST))
+    ]
+    past = [
+        (datetime.fromisoformat(e.time).timestamp(), Announce(e.type, e.subject, e.data))
+        for e in sorted(events, key=lambda event: event.sequence)
+    ]
+    now = clock.monotonic()
+    offset = clock.utc().timestamp() - now
+    return replace(roster, alerts=begun(replace(roster, utc_offset=offset), past, now))
 
 
 def _places(agents: list[Agent]) -> Iterator[float]:

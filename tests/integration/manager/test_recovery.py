@@ -94,6 +94,39 @@ async def test_a_quarantine_is_an_alert_until_the_agent_is_another(place):
 
 
 @in_loop
+async def test_an_alert_stands_since_it_began_over_restarts_of_the_manager(place):
+    async with place:
+        await place.create()
+        fails(place, lambda _text: True)
+        place.units.exit("web", 1)
+        await place.phase("quarantined")
+        before = (await place.call("alert.list"))["alerts"]
+
+        await place.stop()
+        await place.start()
+
+        (raised,) = await place.events(type="opmas.alert.raised")
+        after = (await place.call("alert.list"))["alerts"]
+        assert [a["since"] for a in after] == [raised["time"]]
+        assert [a["message"] for a in after] == [a["message"] for a in before]
+
+
+@in_loop
+async def test_an_alert_that_stood_before_a_boot_and_does_not_hold_any_more_is_taken_back(place):
+    async with place:
+        await place.create()
+        told_ = {"alert": "unhealthy", "message": "no disk"}
+        place.manager.writer.announce("opmas.alert.raised", "agent/web", told_)
+        await place.stop()
+        (place.path / "run/boot-id").unlink()
+        await place.start()
+        await place.phase("running")
+
+        assert [d["message"] for d in await told(place, "opmas.alert.cleared")] == ["no disk"]
+        assert await alerts(place) == []
+
+
+@in_loop
 async def test_decisions_and_a_policy_of_its_own_outlive_the_manager(place):
     async with place:
         await place.create(recovery={"max_failures": 7, "first_delay": 600, "max_delay": 600})

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from opmas.core import events, roster
 from opmas.core.agent.terms import Desired, Health, Phase, Reason
+from opmas.core.events import Announce
+from opmas.core.health.damping import Damping
 from opmas.core.health.report import Report
 from opmas.core.health.vitals import Sign
 from opmas.core.recovery.alerts import (
@@ -14,6 +16,7 @@ from opmas.core.recovery.alerts import (
     UNHEALTHY_FOR,
     WORDS,
     Code,
+    begun,
     follow,
     listed,
 )
@@ -130,6 +133,57 @@ def test_what_is_up_when_the_manager_comes_back_is_not_told_again():
 
     assert news == []
     assert [a.code for a in listed(up)] == [Code.QUARANTINED]
+
+
+def logged(*events_):
+    """What the event log says: (seconds since 1970, raised or cleared, alert)."""
+    return [
+        (at, Announce(f"opmas.alert.{what}", "agent/web", {"alert": code, "message": "it was so"}))
+        for at, what, code in events_
+    ]
+
+
+def test_an_alert_began_when_it_was_told_however_often_the_manager_began_since():
+    bad = agent(phase=Phase.QUARANTINED, reason=Reason.CRASH_LOOP, failures=6)
+    loaded = Roster({"web": bad})
+
+    alerts = begun(loaded, logged((70.0, "raised", "quarantined")), 500.0)
+    before = replace(loaded, alerts=alerts)
+    up, news = told(before, with_agent(before, replace(bad, message="seen")), 500.0)
+
+    assert news == []
+    assert [(a.since, a.message) for a in listed(up)] == [(70.0, "it failed 6 times in a row")]
+
+
+def test_an_alert_that_does_not_hold_any_more_after_a_boot_is_told_as_over():
+    loaded = Roster({"web": running()})
+
+    alerts = begun(loaded, logged((70.0, "raised", "unhealthy")), 5.0)
+    before = replace(loaded, alerts=alerts)
+    _, news = told(before, with_agent(before, agent(phase=Phase.STARTING)), 5.0)
+
+    assert news == [("cleared", "unhealthy", "agent/web")]
+
+
+def test_what_became_an_alert_while_the_manager_was_away_is_told():
+    sick = replace(running(), damping=Damping(Health.UNHEALTHY, 0.0))
+    past = logged((1.0, "raised", "unhealthy"), (2.0, "cleared", "unhealthy"))
+    loaded = Roster({"web": sick})
+
+    before = replace(loaded, alerts=begun(loaded, past, UNHEALTHY_FOR))
+    _, news = told(before, before, UNHEALTHY_FOR)
+
+    assert news == [("raised", "unhealthy", "agent/web")]
+
+
+def test_what_the_log_does_not_know_any_more_follows_from_what_was_saved():
+    loaded = Roster({"web": agent(phase=Phase.QUARANTINED, reason=Reason.CRASH_LOOP)})
+
+    assert list(begun(loaded, (), 5.0)) == ["quarantined:agent/web"]
+
+
+def test_an_alert_of_another_version_of_opmas_is_nothing_that_is_up():
+    assert begun(Roster(), logged((1.0, "raised", "moon-phase")), 5.0) == {}
 
 
 def test_a_removed_agent_has_no_alerts():
