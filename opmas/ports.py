@@ -101,7 +101,7 @@ class Units(Protocol):
     async def set_limits(self, unit: str, limits: Mapping[str, int]) -> None:
         """Set limits on the loaded unit until the next boot, under systemd's property names.
 
-        Known: MemoryMax, MemoryHigh, TasksMax, CPUQuotaPerSecUSec, CPUWeight.
+        Known: MemoryMax, MemoryHigh, TasksMax, CPUQuotaPerSecUSec, CPUWeight, IOWeight.
         """
         ...
 
@@ -146,4 +146,8 @@ class Notifier(Protocol):
 
     def watchdog(self) -> None:
         """Feed the watchdog, when there is one and it is due."""
+        ...
+
+    def extend_timeout(self, seconds: float) -> None:
+        """Ask for so much time from now for what is under way."""
         ...

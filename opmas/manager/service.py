@@ -29,6 +29,7 @@ from opmas.manager.control.server import LINE_LIMIT, Control
 from opmas.manager.control.views import Views
 from opmas.manager.host import HostStatus
 from opmas.manager.lastgood import LastGood
+from opmas.manager.patience import Patience
 from opmas.manager.problems import Problems
 from opmas.manager.resources.metering import Metering
 from opmas.manager.scenery import Scenery
@@ -82,7 +83,8 @@ class Manager:
         self._stop = asyncio.Event()
         self._early_news: list[tuple[str, dict[str, str]]] = []
         self._writer: Writer | None = None
-        self._wire(units)
+        with Patience(notifier):
+            self._wire(units)
         saver = self.writer.saver
         self.writer.surroundings = Scenery(state, self._clock, lambda: not saver.behind)
         self.comeback = self._make_comeback(units)

@@ -9,6 +9,7 @@ class RecordingNotifier:
     def __init__(self) -> None:
         self.told: list[str] = []
         self.fed = 0
+        self.extended: list[float] = []
 
     def ready(self) -> None:
         self.told.append("READY")
@@ -18,3 +19,6 @@ class RecordingNotifier:
 
     def watchdog(self) -> None:
         self.fed += 1
+
+    def extend_timeout(self, seconds: float) -> None:
+        self.extended.append(seconds)

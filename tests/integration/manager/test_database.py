@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from opmas.errors import DamagedError, StoreError
-from opmas.manager.state import backups, reserve
+from opmas.manager import patience
+from opmas.manager.state import backups, database, reserve
 from opmas.manager.state.backups import FORM
 from tests.integration.manager.place import Place
 from tests.loop import in_loop
@@ -65,7 +66,8 @@ async def all_pages(place: Place, after: int = 0) -> tuple[list[int], list[tuple
 
 
 async def newest_change(place: Place) -> int:
-    return max(change["id"] for change in (await place.call("change.list"))["changes"])
+    numbers: list[int] = [c["id"] for c in (await place.call("change.list"))["changes"]]
+    return max(numbers)
 
 
 def covered(numbers: list[int], missing: list[tuple[int, int, str]]) -> bool:
@@ -249,6 +251,29 @@ async def test_all_agents_come_from_a_database_when_their_files_are_lost_with_th
         await place.start()
 
         assert (await place.phase("running"))["config"] == {"naps": 3}
+
+
+@in_loop
+async def test_a_check_that_takes_long_is_given_its_time_by_systemd(place, monkeypatch):
+    async with place:
+        await place.create("web")
+        await place.stop()
+        monkeypatch.setattr(patience, "PERIOD", 0.02)
+        monkeypatch.setattr(database, "find_damage", lambda *_, **__: worked_long(place))
+
+        await place.start()
+
+        assert (await place.show())["phase"] == "running"
+
+
+def worked_long(place: Place) -> list[str]:
+    """Have SQLite work until more time was asked for, and find no damage."""
+    endless = "WITH RECURSIVE n AS (SELECT 1 x UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.set_progress_handler(lambda: bool(place.notifier.extended), 20_000)
+        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+            connection.execute(endless).fetchall()
+    return []
 
 
 @in_loop
