@@ -17,6 +17,7 @@ TEXT_LIMIT: Final = 500
 CHECKS_LIMIT: Final = 50
 DEPTH: Final = 4  # of checks within checks
 STEPS_LIMIT: Final = 2**53
+STATUSES: Final = {str(health): health for health in Health}
 
 
 def parse_health(params: dict[str, Any]) -> Report:
@@ -77,6 +78,7 @@ def _checks(given: object, above: str, depth: int) -> Iterator[Check]:
 
 
 def _health(value: object) -> Health:
-    if isinstance(value, str) and value in list(Health):
-        return Health(value)
+    known = STATUSES.get(value) if isinstance(value, str) else None
+    if known is not None:
+        return known
     raise WireError(wire.INVALID_REQUEST, f"{text(value)!r} is no health status")

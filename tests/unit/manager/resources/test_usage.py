@@ -147,7 +147,7 @@ def test_many_agents_are_read_a_few_at_a_time_and_all_in_a_round(tmp_path):
     first = len(many.usages._known)
     many.live(interval)
 
-    assert interval == 6.0
+    assert interval == 9.0
     assert first == 100
     assert len(many.usages._known) == 600
     many.close()
