@@ -148,7 +148,7 @@ def test_many_agents_are_read_a_few_at_a_time_and_all_in_a_round(tmp_path):
     many.live(interval)
 
     assert interval == 9.0
-    assert first == 100
+    assert first == 67
     assert len(many.usages._known) == 600
     many.close()
 
