@@ -39,11 +39,14 @@ class Host:
         self._is_gone = False
 
     @classmethod
-    def up(cls, name: str, address: str | None = None) -> Self:
+    def up(cls, name: str, address: str | None = None, suite: str | None = None) -> Self:
         """Make a host and boot it; `address` is of the lab network, "auto" any free one of it."""
         host = cls(f"{name}-{RUN}", None)
+        release = ["--suite", suite] if suite else []
         try:
-            _checked("up", host.name, *([address] if address else []), timeout=BOOT_TIMEOUT)
+            _checked(
+                "up", *release, host.name, *([address] if address else []), timeout=BOOT_TIMEOUT
+            )
         except CommandError:
             call_lab("down", host.name)
             raise

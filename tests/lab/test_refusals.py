@@ -52,6 +52,16 @@ def test_an_address_outside_the_lab_network_is_refused(address: str) -> None:
     assert "no-such-address" not in {host["name"] for host in list_hosts()}
 
 
+@pytest.mark.parametrize("verb", [["build"], ["up", "no-such-suite"]])
+@pytest.mark.parametrize("suite", ["sarge", ""])
+def test_a_suite_that_the_lab_does_not_know_is_refused(verb: list[str], suite: str) -> None:
+    done = call_lab(verb[0], "--suite", suite, *verb[1:])
+
+    assert done.returncode == 1
+    assert "choose one of: bookworm trixie" in done.stderr
+    assert "no-such-suite" not in {host["name"] for host in list_hosts()}
+
+
 def test_a_running_host_is_neither_made_nor_booted_again(host: Host) -> None:
     made = call_lab("up", host.name)
     booted = call_lab("boot", host.name)
