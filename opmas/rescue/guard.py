@@ -1,6 +1,6 @@
 """The guard of an upgrade: armed by the packages' scripts, at work as its service.
 
-    opmas-guard arm VERSION    before a package of the version is unpacked; the first time counts
+    opmas-guard arm VERSION    before a package of the version is unpacked; the first counts
     opmas-guard disarm         when the manager's package goes
 
 The service runs from a copy of this package that the version before has made, with the .debs that
@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 PENDING: Final = "pending.json"
 UNDONE: Final = "undone.json"
 REVERTING: Final = "reverting"
+TRIED: Final = "tried.json"  # the upgrade whose way back was begun to be put aside, and not ended
+TRIED_FOR: Final = 3600.0  # seconds; later it is another try of the same upgrade
 ETC: Final = Path("/etc/systemd/system")
 SHIPPED: Final = tuple(
     Path(folder) / GUARD for folder in ("/lib/systemd/system", "/usr/lib/systemd/system")
@@ -68,48 +71,66 @@ def _save(places: Places, version: str) -> str:
     if manager is None or not dpkg.is_newer(version, manager.version):
         return ""
     folder = places.guard / manager.version
-    if keep.kept(folder) is None:
-        if manager.status != "installed":
-            return ""
-        _clear(places)
-        same = [each for each in present.values() if each.version == manager.version]
-        wrong = keep.keep_debs(folder, same)
-        if wrong:
-            say(f"opmas-guard: {wrong}: this upgrade will not be undone if it is bad", 4)
-            return ""
+    if keep.kept(folder) is not None:
+        return manager.version
+    if manager.status != "installed":
+        return ""
+    _clear(places)
+    this = {"from": manager.version, "to": version}
+    if _was_tried(places, this):
+        return ""
+    write_document(places.guard / TRIED, this)
+    same = [each for each in present.values() if each.version == manager.version]
+    wrong = keep.keep_debs(folder, same)
+    if wrong:
+        say(f"opmas-guard: {wrong}: this upgrade will not be undone if it is bad", 4)
+        return ""
+    (places.guard / TRIED).unlink()
     return manager.version
 
 
+def _was_tried(places: Places, this: dict[str, str]) -> bool:
+    """Return whether an earlier package of this upgrade tried in vain, or was out of time.
+
+    Each package has its own two minutes, and those before it are of the new version by now: what
+    is put aside then would be no way back.
+    """
+    path = places.guard / TRIED
+    if read_document(path) != this or abs(time.time() - path.stat().st_mtime) > TRIED_FOR:
+        return False
+    say(f"opmas-guard: {this['from']} could not be put aside: the upgrade is not watched", 4)
+    return True
+
+
 def arm(places: Places, version: str) -> None:
-    """Have the upgrade to the version watched, when there is a way back from it."""
+    """Have the upgrade to the version watched, when there is a way back from it.
+
+    While another upgrade is watched, nothing of that changes: perhaps only an agent's package is
+    of that version. The guard sees by itself when the manager is, see watch.py.
+    """
     pending = read_document(places.guard / PENDING)
-    if pending is not None and (pending.get("phase") == REVERTING or pending.get("to") == version):
-        return  # this is the way back, or the same again
+    if pending is not None:
+        if pending.get("phase") != REVERTING and pending.get("to") != version:
+            _enable()
+        return
     before = _save(places, version)
-    refused = _refused(places, version, before, is_pending=pending is not None)
+    if not before:
+        return
+    refused = _refused(places, version)
     if refused:
         say(f"opmas-guard: the upgrade to {version} is not watched: {refused}")
         disarm(places)
         return
-    if not before:
-        return
-    if pending is None:
-        _prepare(places, before)
-    else:  # the next upgrade before the last one has proved itself
-        before = str(pending.get("from"))
+    _prepare(places, before)
     write_document(places.guard / PENDING, {"from": before, "to": version, "phase": "watching"})
     _enable()
 
 
-def _refused(places: Places, version: str, before: str, *, is_pending: bool) -> str:
-    """Return why the version is not watched; nothing for one that is, or that changes nothing."""
-    if not before:
-        return "it is not a newer one, or nothing could be put aside" if is_pending else ""
+def _refused(places: Places, version: str) -> str:
+    """Return why the version is not watched; nothing for one that is."""
     if not may_guard(version, read_document(places.guard / UNDONE)):
         return "it was undone twice, so this time it stays"
-    if not is_pending and not _runs():
-        return "opmas-manager does not run as it is"
-    return ""
+    return "" if _runs() else "opmas-manager does not run as it is"
 
 
 def disarm(places: Places) -> None:

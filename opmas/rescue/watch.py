@@ -18,7 +18,7 @@ from opmas.rescue.judge import Standing, stand
 from opmas.rescue.loop import say
 from opmas.rescue.places import MANAGER, RESCUE, RESULT_FILE
 from opmas.rescue.systemd import Systemd, call
-from opmas.rescue.verdict import Judgement, Look, Verdict, Watch, judge
+from opmas.rescue.verdict import Judgement, Look, Verdict, Watch, judge, may_guard
 
 if TYPE_CHECKING:
     from opmas.rescue.judge import Unit
@@ -72,11 +72,16 @@ class Guard:
             pending = self._pending()
             if pending is None:
                 return Judgement(Verdict.LEFT, "somebody took it up")
-            if pending["to"] != to:  # a next upgrade came meanwhile
+            look = self._look(str(pending["from"]))
+            if self._follows(look.installed, pending):  # a next upgrade came meanwhile
+                pending = {**pending, "to": look.installed}
+                write_document(self._places.guard / PENDING, pending)
+            if pending["to"] != to:
                 self._wait_for_dpkg()
                 watch, to = Watch(time.monotonic()), str(pending["to"])
                 say(f"watching opmas-manager {to}; the way back is {pending['from']}")
-            watch, judgement = judge(watch, self._look(str(pending["from"])), to)
+                continue
+            watch, judgement = judge(watch, look, to)
             if judgement.verdict is not Verdict.WAIT:
                 with dpkg.frontend_lock() as is_ours:
                     if is_ours:
@@ -84,6 +89,16 @@ class Guard:
                 self._wait_for_dpkg()  # somebody is at it again: what was seen may be over
                 watch = Watch(time.monotonic())
             time.sleep(LOOK)
+
+    def _follows(self, installed: str, pending: dict[str, Any]) -> bool:
+        """Return whether that is another version than the one watched, to be watched instead.
+
+        An agent's package that is newer than the manager names a version that never comes.
+        """
+        if not installed or installed in {pending["to"], pending["from"]}:
+            return False
+        is_newer = dpkg.is_newer(installed, str(pending["from"]))
+        return is_newer and may_guard(installed, read_document(self._places.guard / UNDONE))
 
     def _wait_for_dpkg(self) -> None:
         """Return when nobody has dpkg's lock, however long that takes."""
