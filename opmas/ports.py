@@ -128,6 +128,10 @@ class Units(Protocol):
         """Have all units read afresh; returns when the `Resynced` is among the events."""
         ...
 
+    def answer_seconds(self) -> float | None:
+        """Return how long the last answer took, or the next one is waited for by now."""
+        ...
+
     def events(self) -> AsyncIterator[UnitEvent]:
         """Yield what happens to the units, without end; for one listener."""
         ...

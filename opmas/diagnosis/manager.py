@@ -9,12 +9,21 @@ from opmas.client.control import ManagerClient
 from opmas.errors import OpmasError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from opmas.diagnosis.parts import Outcome
     from opmas.diagnosis.scene import Scene
 
 PATIENCE: Final = 1.0  # seconds for each answer; half of its time a busy one takes 0.1
 ROUNDS: Final = 3
 EXPLAINED: Final = 40  # agents
+LISTS: Final = {  # method -> its member, and the file
+    "alert.list": ("alerts", "alerts.jsonl"),
+    "package.list": ("packages", "packages.jsonl"),
+    "change.list": ("changes", "changes-seen.jsonl"),
+}
+STATES: Final = 30  # of the history of each; a few thousand characters
 WELL: Final = frozenset({"running", "stopped", "registered"})
 HEALTHY: Final = frozenset({"healthy", "unknown", ""})
 
@@ -34,7 +43,7 @@ def gather(scene: Scene, out: Outcome) -> None:
         unwell = [view["name"] for view in views if not is_well(view)]
         out.board.put("unwell", unwell)
         out.add("agents/views.jsonl", views)
-        _rest(client, out, [*scene.names, *(n for n in unwell if n not in scene.names)])
+        _rest(client, scene, out, [*scene.names, *(n for n in unwell if n not in scene.names)])
         if not scene.is_root:
             _events(client, scene, out)
 
@@ -59,32 +68,49 @@ def _status(client: ManagerClient, out: Outcome) -> None:
         trips.append(time.monotonic() - begin)
     out.took("manager's round trip", min(trips))
     out.add("manager.json", status)
+    answered = status["systemd"].get("answer_seconds")  # not from an earlier version
+    if answered is not None:
+        out.took("bridge's answer", answered)
 
 
-def _rest(client: ManagerClient, out: Outcome, names: list[str]) -> None:
-    try:
-        out.add("packages.jsonl", _call(client, out, "package.list").get("packages", []))
-        out.add("changes-seen.jsonl", _call(client, out, "change.list").get("changes", []))
-    except OpmasError as error:
-        out.problem(f"the manager: {error.message}")
-    for name in names[:EXPLAINED]:
-        if out.left < PATIENCE / 2:
-            out.problem(f"no time to explain {name} and those after it")
-            return
+def _rest(client: ManagerClient, scene: Scene, out: Outcome, names: list[str]) -> None:
+    for method, (member, path) in LISTS.items():
         try:
-            out.add(f"explain/{name}.json", client.call("agent.explain", name=name))
+            out.add(path, _call(client, out, method).get(member, []))
         except OpmasError as error:
-            out.problem(f"explain {name}: {error.message}")
+            out.problem(f"the manager: {error.message}")
+    since = _text(scene.since)
+    _each(out, names, "explain", lambda name: client.call("agent.explain", name=name))
+    _each(
+        out, names, "history",
+        lambda name: client.call("agent.history", name=name, since=since, limit=STATES),
+    )  # fmt: skip
     if len(names) > EXPLAINED:
         out.problem(f"{len(names) - EXPLAINED} more agents are not well and not explained")
 
 
+def _each(out: Outcome, names: list[str], what: str, ask: Callable[[str], dict[str, Any]]) -> None:
+    """Add a file for each agent, as far as there is time."""
+    for name in names[:EXPLAINED]:
+        if out.left < PATIENCE / 2:
+            out.problem(f"{what}: no time for {name} and those after it")
+            return
+        try:
+            out.add(f"{what}/{name}.json", ask(name))
+        except OpmasError as error:
+            out.problem(f"{what} {name}: {error.message}")
+
+
 def _events(client: ManagerClient, scene: Scene, out: Outcome) -> None:
     try:
-        since = scene.since.isoformat(timespec="microseconds").replace("+00:00", "Z")
-        out.add("events.jsonl", client.call("event.list", since=since, limit=1000)["events"])
+        found = client.call("event.list", since=_text(scene.since), limit=1000)
+        out.add("events.jsonl", found["events"])
     except OpmasError as error:
         out.problem(f"the manager: {error.message}")
+
+
+def _text(instant: datetime) -> str:
+    return instant.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _call(client: ManagerClient, out: Outcome, method: str) -> dict[str, Any]:

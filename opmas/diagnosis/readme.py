@@ -11,12 +11,14 @@ if TYPE_CHECKING:
 
 ABOUT: Final = {
     "problems.txt": "what could not be had, a line each; the rest is complete",
-    "timings.json": "how long each part took; the manager's and systemd's round trips",
+    "timings.json": "how long each part took; the manager's, the bridge's and systemd's answers",
     "agents/compared.jsonl": "each agent as it should be and as it is; `differences` in words",
     "agents/views.jsonl": "each agent as the manager sees it: phase, health, usage, limits",
     "agents/declared.jsonl": "agent.json of each agent, beside its files",
     "doctor.json": "what `opmas doctor` finds, and how to mend it",
+    "alerts.jsonl": "what needs somebody, as `opmas alert list` has it",
     "explain/": "`opmas agent explain` of each agent that is not well",
+    "history/": "`opmas agent history` of each agent that is not well, the last states",
     "manager.json": "the manager's own state and problems",
     "packages.jsonl": "agent packages and their versions",
     "changes.jsonl": "changes under way and the last ones, from the database",

@@ -40,9 +40,10 @@ LINE: Final = 4000  # characters of a line of a log that are kept
 # What tells most comes first: what there is no time or room for is at the end.
 ORDER: Final = (
     "agents/compared", "doctor", "manager.json", "versions", "settings/", "host/", "processes",
-    "explain/", "database/", "units/systemd", "units/show", "changes", "packages", "agents/views",
-    "journal/manager", "journal/api", "journal/kernel", "journal/agents/", "units/list",
-    "events", "units/agents", "journal/others", "journal/", "agents/", "units/",
+    "alerts", "explain/", "history/", "database/", "units/systemd", "units/show", "changes",
+    "packages", "agents/views", "journal/manager", "journal/api", "journal/kernel",
+    "journal/agents/", "units/list", "events", "units/agents", "journal/others", "journal/",
+    "agents/", "units/",
 )  # fmt: skip
 # The words of agents, and what administrators gave them: only where all secrets are known.
 APART: Final = ("journal/agents", "units/files/etc", "units/files/run")

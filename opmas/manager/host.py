@@ -10,6 +10,8 @@ from opmas.manager.clock import Clock, rfc3339
 from opmas.version import VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from opmas.manager.problems import Problems
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -22,6 +24,7 @@ class HostStatus:
         self.host = host
         self.systemd_version = "unknown"
         self.systemd_connection = "down"
+        self.systemd_answers: Callable[[], float | None] = lambda: None
         self.boot_id = BOOT_ID.read_text(encoding="ascii").strip()
         self._problems = problems
         self._started_at = rfc3339(clock.utc())
@@ -36,8 +39,16 @@ class HostStatus:
             "boot_id": self.boot_id,
             "state": "degraded" if present else "ok",
             "problems": present,
-            "systemd": {"version": self.systemd_version, "connection": self.systemd_connection},
+            "systemd": self._systemd(),
             "memory_bytes": _resident(),
+        }
+
+    def _systemd(self) -> dict[str, Any]:
+        seconds = self.systemd_answers()
+        return {
+            "version": self.systemd_version,
+            "connection": self.systemd_connection,
+            "answer_seconds": None if seconds is None else round(seconds, 4),
         }
 
 

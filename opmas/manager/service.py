@@ -73,6 +73,7 @@ class Manager:
         self._databases = Databases(state / "manager.db", self._clock, settings.database.backups)
         self._problems = Problems(self._announce)
         self._status = HostStatus(socket.gethostname(), self._problems, self._clock)
+        self._status.systemd_answers = units.answer_seconds
         self._files = AgentFiles(settings)
         self._log = EventLog(self._status.host, lambda: self._databases.current)
         self._mark = BootMark(

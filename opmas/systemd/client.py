@@ -75,6 +75,7 @@ class SystemdUnits:
         self._calls: dict[int, _Call] = {}
         self._last_id = 0
         self._answered_at = 0.0
+        self._took: float | None = None  # the last answer, in seconds
         self._writer: asyncio.StreamWriter | None = None
         self._is_linked = asyncio.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -168,6 +169,13 @@ class SystemdUnits:
         while True:
             yield await self._events.get()
 
+    def answer_seconds(self) -> float | None:
+        """Return how long the last answer took, or the next one is waited for by now."""
+        asked_at = min((call.asked_at for call in self._calls.values()), default=None)
+        if asked_at is None:
+            return self._took
+        return max(self._took or 0.0, time.monotonic() - max(asked_at, self._answered_at))
+
     # ---- calls ----
 
     async def _call(self, call: str, unit: str = "", *arguments: object) -> Any:
@@ -213,7 +221,8 @@ class SystemdUnits:
             self._put(parse_event(message))
             return
         waiting = self._calls.pop(message["id"])
-        self._answered_at = time.monotonic()
+        self._answered_at, before = time.monotonic(), self._answered_at
+        self._took = self._answered_at - max(waiting.asked_at, before)  # they come one by one
         if waiting.answer.done():
             return  # its caller gave up
         if "reason" in message:

@@ -80,7 +80,11 @@ class FakeHost(HistoryMethods):
             "boot_id": "00000000000000000000000000000000",
             "state": "ok",
             "problems": [],
-            "systemd": {"version": "252 (252.39-1~deb12u2)", "connection": "private"},
+            "systemd": {
+                "version": "252 (252.39-1~deb12u2)",
+                "connection": "private",
+                "answer_seconds": 0.001,
+            },
             "agents": {
                 "total": len(agents),
                 "phases": _counted(agent["phase"] for agent in agents),

@@ -152,6 +152,9 @@ class FakeUnits:
         self._called("resync", "")
         self._resync()
 
+    def answer_seconds(self) -> float | None:
+        return 0.001
+
     async def events(self) -> AsyncIterator[UnitEvent]:
         """Yield what happens to the units, without end; for one listener."""
         while True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from opmas.cli.schemas.terms import (
+    amount,
     list_of,
     map_of,
     moment,
@@ -60,7 +61,9 @@ HOST: Final = record(
             {
                 "version": or_null(text("its version")),
                 "connection": one_of("how the manager reaches it", "private", "bus", "down"),
+                "answer_seconds": or_null(amount("how long its last answer took, by the bridge")),
             },
+            optional=("answer_seconds",),  # not from a manager before an upgrade
         ),
         "agents": record(
             "how many agents",

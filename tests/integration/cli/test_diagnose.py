@@ -48,6 +48,9 @@ def test_it_asks_the_manager_and_says_where_the_archive_is(
     assert sorted(found) == sorted(told["files"])
     assert json.loads(found["agents/views.jsonl"])["name"] == "web"
     assert "explain/web.json" in found
+    assert json.loads(found["history/web.json"])["states"][-1]["phase"] == "failed"
+    assert json.loads(found["alerts.jsonl"])["subject"] == "agent/web"
+    assert json.loads(found["timings.json"])["steps"]["bridge's answer"] < 1
     assert "of-the-agent-1" not in "".join(found.values())
     assert (tmp_path / "x.tar.gz").stat().st_mode & 0o777 == 0o600
 

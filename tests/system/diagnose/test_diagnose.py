@@ -106,6 +106,9 @@ def test_it_holds_what_is_needed(opmas: Opmas):
     assert rows["leaky"]["differences"] == []
     assert rows["broken"]["differences"]
     assert "explain/broken.json" in archive.files
+    assert archive.json("history/broken.json")["states"][-1]["phase"] == rows["broken"]["phase"]
+    assert "agent/broken" in {alert["subject"] for alert in archive.rows("alerts.jsonl")}
+    assert archive.json("timings.json")["steps"]["bridge's answer"] < 1
     assert archive.json("database/integrity.json")["sound"] is True
     assert settings["manager.packages_path"]["from"] == "opmas.yaml"
     assert settings["manager.socket"]["from"] == "default"

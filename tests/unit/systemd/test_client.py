@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -58,6 +60,27 @@ async def test_who_waits_for_an_answer_has_it_before_the_event_after_it() -> Non
 
     assert order == [RESYNCED, 7, JobRemoved(WEB, 7, "done")]
     assert units.bridge_pid is None
+
+
+@in_loop
+async def test_how_long_the_last_answer_took_is_known() -> None:
+    async with SystemdUnits(bridges.OBEDIENT) as units:
+        before = units.answer_seconds()
+        begin = time.monotonic()
+        await units.start(WEB)
+        taken = time.monotonic() - begin
+
+        assert before is None
+        assert 0 < (units.answer_seconds() or 0) <= taken
+
+
+@in_loop
+async def test_an_answer_that_does_not_come_is_counted_as_long_as_it_is_waited_for() -> None:
+    async with SystemdUnits(bridges.DEAF, replace(SHORT, stuck_after=60.0)) as units:
+        with pytest.raises(SystemdError, match="no answer"):
+            await units.start(WEB)
+
+        assert (units.answer_seconds() or 0) >= SHORT.call_timeout
 
 
 @in_loop
