@@ -1,7 +1,9 @@
 """The agents that do well, written down for the rescue: STATE/last-good.json.
 
 An agent enters when it did well for a while, and leaves when it is not wanted, is held, or was
-given up. A moment of trouble does not take it out: the rescue is for bad moments.
+given up. A moment of trouble does not take it out: the rescue is for bad moments. One that a change
+holds down stays in and is marked, once the change copies its data or goes further: started then, it
+would write into what is copied or migrated, and an undo would bring back what was before.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from opmas.core.agent.terms import Desired, Phase, unit_name
+from opmas.core.change.change import TaskName, TaskState
+from opmas.core.change.ledger import under_way
 from opmas.core.package.neighbours import neighbours
 from opmas.host.files import write_whole
 
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from opmas.core.agent.state import Agent
+    from opmas.core.roster import Roster
     from opmas.manager.changes.shelf import Shelf
     from opmas.manager.clock import Clock
     from opmas.manager.state.writer import Writer
@@ -28,6 +33,11 @@ logger = logging.getLogger(__name__)
 
 WELL_FOR: Final = 60.0  # seconds
 GIVEN_UP: Final = frozenset({Phase.QUARANTINED, Phase.FAILED})
+
+TOUCHES: Final = frozenset(
+    {TaskName.DEB, TaskName.SNAPSHOT, TaskName.SWITCH, TaskName.MIGRATE}
+)  # fmt: skip
+UNBEGUN: Final = frozenset({TaskState.TODO, TaskState.SKIPPED})
 
 Row = dict[str, str]
 
@@ -51,11 +61,15 @@ class LastGood:
 
     def look(self) -> None:
         """Bring the file up to date. Never raises: it is for another day."""
-        agents, rows = self._writer.roster.agents, self._rows
-        well = self._well(agents)
-        basis = (self._shelf.packages.exchanges, well)
+        roster, rows = self._writer.roster, self._rows
+        agents = roster.agents
+        well, touched = self._well(agents), touched_agents(roster)
+        basis = (self._shelf.packages.exchanges, well, touched)
         if agents is not self._agents or basis != self._basis:
-            rows = self._next(agents, well)
+            rows = {
+                name: {**row, "paused": "yes"} if name in touched else row
+                for name, row in self._next(agents, well).items()
+            }
             listed = {"agents": [rows[name] for name in self._order(rows)]}
             self._text = json.dumps(listed, indent=1) + "\n"
         try:
@@ -85,7 +99,7 @@ class LastGood:
             if name in well:
                 rows[name] = self._row(agent)
             elif name in self._rows:
-                rows[name] = self._rows[name]
+                rows[name] = {k: v for k, v in self._rows[name].items() if k != "paused"}
         return rows
 
     def _row(self, agent: Agent) -> Row:
@@ -121,6 +135,17 @@ def is_candidate(agent: Agent) -> bool:
     """Return whether the agent may be in the set at all."""
     wanted = agent.spec.desired is Desired.RUNNING and not agent.held
     return wanted and agent.phase not in GIVEN_UP
+
+
+def touched_agents(roster: Roster) -> frozenset[str]:
+    """Return the agents that are down for a change which is at their data or version."""
+    return frozenset(
+        name
+        for change in under_way(roster)
+        if any(task.name in TOUCHES and task.state not in UNBEGUN for task in change.tasks)
+        for name in change.agents
+        if name in roster.agents and roster.agents[name].paused
+    )
 
 
 def in_order(graph: Mapping[str, Iterable[str]]) -> list[str]:

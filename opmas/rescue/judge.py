@@ -58,12 +58,16 @@ class Cause(Enum):
 
 
 class Known(NamedTuple):
-    """An agent of the last-known-good set; `boot_id` of the boot in which it was seen running."""
+    """An agent of the last-known-good set; `boot_id` of the boot in which it was seen running.
+
+    `paused` says that a change held it down, and had begun with its data or its version.
+    """
 
     name: str
     unit: str
     boot_id: str = ""
     version: str = ""
+    paused: str = ""
 
 
 def stand(unit: Unit) -> Standing:
@@ -140,6 +144,9 @@ def plan(
             continue
         if not has_drop_in(agent.unit):
             left[agent.name] = "it is not declared any more"
+            continue
+        if agent.paused:
+            left[agent.name] = "a change was at its data or its version"
             continue
         ran = agent.boot_id == boot_id or agent.unit in started or bool(unit.went_down_at)
         reason = _why_left(unit, ran=ran)

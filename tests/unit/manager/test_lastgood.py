@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from opmas.core.agent.terms import Desired, Phase
+from opmas.core.change.change import Change, ChangeState, Kind, Task, TaskName, TaskState
 from opmas.core.roster import Roster
 from opmas.manager.clock import Clock
 from opmas.manager.comeback import is_service
@@ -55,8 +56,11 @@ def host() -> Host:
     return host
 
 
-def look(places: Places, host: Host, clock: Stopwatch, *agents: Agent) -> list[Known] | None:
-    host.roster = Roster({agent.name: agent for agent in agents})
+def look(
+    places: Places, host: Host, clock: Stopwatch, *agents: Agent, change: Change | None = None
+) -> list[Known] | None:
+    changes = {} if change is None else {change.id: change}
+    host.roster = Roster({agent.name: agent for agent in agents}, changes=changes)
     LastGood(places, host, host, clock, "boot-1").look()  # type: ignore[arg-type]
     return known_agents(json.loads(places.last_good.read_text()))
 
@@ -101,6 +105,38 @@ def test_what_is_not_wanted_or_was_given_up_leaves(
 
     assert look(places, host, clock, agent) == []
     assert not is_candidate(agent)
+
+
+@pytest.mark.parametrize(
+    ("begun", "state", "paused"),
+    [
+        (TaskName.STOP, TaskState.DOING, ""),
+        (TaskName.SNAPSHOT, TaskState.DOING, "yes"),
+        (TaskName.MIGRATE, TaskState.DOING, "yes"),
+        (TaskName.SWITCH, TaskState.DONE, "yes"),
+        (TaskName.MIGRATE, TaskState.SKIPPED, ""),
+        (TaskName.MIGRATE, TaskState.UNDOING, "yes"),
+    ],
+)
+def test_what_a_change_has_begun_with_while_it_holds_the_agent_down_is_told(
+    places: Places, host: Host, begun: TaskName, state: TaskState, paused: str
+) -> None:
+    clock = Stopwatch()
+    look(places, host, clock, running("web", well_since=0.0))
+    tasks = tuple(
+        Task(name, state if name is begun else TaskState.TODO)
+        for name in (TaskName.STOP, TaskName.SNAPSHOT, TaskName.SWITCH, TaskName.MIGRATE)
+    )
+    change = Change(
+        7, Kind.UPDATE, "agent/web", tasks, agents=("web",), state=ChangeState.APPLYING
+    )
+    down = running("web", well_since=None, phase=Phase.STOPPED, paused=True)
+
+    [held] = look(places, host, clock, down, change=change) or ()
+    [after] = look(places, host, clock, replace(down, paused=False), change=change) or ()
+
+    assert held.paused == paused
+    assert after == Known("web", "opmas-agent@web.service", "boot-1", "")
 
 
 def test_they_are_in_the_order_of_their_start(places: Places, host: Host) -> None:

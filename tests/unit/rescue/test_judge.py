@@ -140,6 +140,15 @@ def test_what_was_stopped_or_refuses_to_run_is_left_as_it_is(
     assert planned(unit, **changes) == ([], {"web": reason})
 
 
+def test_an_agent_whose_data_a_change_was_at_stays_down_even_after_a_boot() -> None:
+    agents = [Known("web", WEB, "boot-1", paused="yes")]
+
+    wanted, left = plan(agents, {WEB: agent()}, lambda _: True, BOOT, ())
+
+    assert wanted == []
+    assert left == {"web": "a change was at its data or its version"}
+
+
 def test_agents_start_in_the_order_of_the_last_known_good_set() -> None:
     names = ["db", "web", "api"]
     agents = [Known(name, f"opmas-agent@{name}.service") for name in names]
