@@ -1,9 +1,9 @@
 """The agents that do well, written down for the rescue: STATE/last-good.json.
 
 An agent enters when it did well for a while, and leaves when it is not wanted, is held, or was
-given up. A moment of trouble does not take it out: the rescue is for bad moments. One that a change
-holds down stays in and is marked, once the change copies its data or goes further: started then, it
-would write into what is copied or migrated, and an undo would bring back what was before.
+given up. A moment of trouble does not take it out: the rescue is for bad moments. One that a
+change holds down stays in and is marked, once the change copies its data or goes further: started
+then, it would write into what is copied or migrated, and an undo would bring back what was before.
 """
 
 from __future__ import annotations

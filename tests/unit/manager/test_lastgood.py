@@ -132,11 +132,12 @@ def test_what_a_change_has_begun_with_while_it_holds_the_agent_down_is_told(
     )
     down = running("web", well_since=None, phase=Phase.STOPPED, paused=True)
 
-    [held] = look(places, host, clock, down, change=change) or ()
-    [after] = look(places, host, clock, replace(down, paused=False), change=change) or ()
+    held = look(places, host, clock, down, change=change)
+    after = look(places, host, clock, replace(down, paused=False), change=change)
 
-    assert held.paused == paused
-    assert after == Known("web", "opmas-agent@web.service", "boot-1", "")
+    row = Known("web", "opmas-agent@web.service", "boot-1", "")
+    assert held == [row._replace(paused=paused)]
+    assert after == [row]
 
 
 def test_they_are_in_the_order_of_their_start(places: Places, host: Host) -> None:
