@@ -5,7 +5,7 @@ with its counters before anybody could look. But the kernel counts all such kill
 before it sends the signal. A main process that SIGKILL ended just when that count grew was killed
 for memory. So the count is read five times a second there, which takes 0.03 % of a core, and each
 kill is attributed once: one by hand is taken for one of the kernel's only when another program was
-killed for memory in the same half second.
+killed for memory in the same two seconds, and that one's end is told later.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 SIGKILL: Final = 9
 PERIOD: Final = 0.2  # seconds
 # Seconds that a killed process may take to be gone, with all of its memory: systemd's instant of
-# its end is so much later than the kernel's count.
-DYING: Final = 0.5
+# its end is so much later than the kernel's count. Half a second was too short on a busy host.
+DYING: Final = 2.0
 LATE: Final = 10.0  # seconds after which nobody asks for a kill any more
 RESULT: Final = "oom-kill"
 

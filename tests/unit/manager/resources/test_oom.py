@@ -49,6 +49,13 @@ def test_a_kill_that_was_noticed_before_the_process_was_gone_counts(kernel):
     assert kernel.result(kernel.now + 0.05) == "oom-kill"
 
 
+def test_a_killed_process_that_a_busy_host_buries_late_was_killed_for_memory(kernel):
+    kernel.kill()
+    kernel.wait(1.4)
+
+    assert kernel.result(kernel.now) == "oom-kill"
+
+
 def test_a_sigkill_by_hand_stays_a_signal(kernel):
     assert kernel.result(100.0) == "signal"
 
