@@ -16,6 +16,7 @@ QUOTA: Final = 10  # percent of a CPU, of the hog
 STARTS: Final = ("starting: requested", "running: ready")
 AGAIN: Final = "starting: auto-restart"
 STOP_TIMEOUT, WATCHDOG = 3.0, 4.0  # seconds, of the package misbehaver
+JITTER: Final = 0.2  # of a pause before the next try
 BUSY: Final = 30.0  # seconds that all of them together may be in each other's way
 LATE: Final = 3.0  # the same of one step
 
@@ -29,8 +30,8 @@ class Misbehaviour:
     is in brackets may be missing. At the `end` it is where the last of that leads, if nothing else
     is said. `told` is what the log must have besides. `reaches` is of its usage, or of a figure in
     its data; with `stop` it is stopped then. All of it is over `within` so many seconds where
-    nothing else goes on, and `pace` says how soon one thing follows another. `explained` are words
-    that `opmas agent explain` has then.
+    nothing else goes on, and `pace` says how soon one thing follows another, and `rests` how soon
+    it must not. `explained` are words that `opmas agent explain` has then.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Misbehaviour:
     explained: tuple[str, ...]
     told: tuple[str, ...] = ()
     pace: tuple[tuple[str, str, float], ...] = ()
+    rests: tuple[tuple[str, str, float], ...] = ()
     after: float = 0.5
     lives: int = 0
     limits: Mapping[str, Any] = field(default_factory=dict)
@@ -85,6 +87,7 @@ CORPUS: Final = (
         told=("recovery: backoff", "recovery: quarantine", "quarantined",
               "alert.raised: quarantined"),
         keys={"recovery": {"first_delay": 1, "max_failures": 1}}, within=10,
+        rests=(("backoff: crashed", AGAIN, 1 - JITTER),),
         explained=("it crashed again and again", "exited with status 1",
                    "opmas agent start crash-at-once"),
     ),
@@ -102,6 +105,8 @@ CORPUS: Final = (
         "crash", loop(CRASHED, "crashed"), end="running: ready",
         told=("recovery: backoff", "recovery: release"),
         keys={"recovery": {"first_delay": 1, "reset_after": 5}}, lives=6, within=60,
+        rests=(("backoff: crashed", AGAIN, 1 - JITTER),
+               ("running: ready", "recovery: release", 5)),
         explained=("is running", "exited with status 1"),
     ),
     Misbehaviour(
@@ -159,9 +164,9 @@ CORPUS: Final = (
         " with it",
         "make-zombies",
         (*STARTS, "(stopping: crashed)", f"exited: {CRASHED}", AGAIN),
-        limits={"tasks_max": 200}, lives=1, within=12,
+        limits={"tasks_max": 200}, lives=1, within=18,
         told=("pressure: near-tasks-limit",),
-        pace=(("pressure: near-tasks-limit", f"exited: {CRASHED}", 5),),
+        pace=(("pressure: near-tasks-limit", f"exited: {CRASHED}", 9),),
         explained=("is running", "exited with status 1"),
     ),
     Misbehaviour(

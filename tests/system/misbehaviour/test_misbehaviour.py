@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 BYSTANDERS = ("bystander-1", "bystander-2", "bystander-3")
 BYSTANDERS_UNITS = [f"opmas-agent@{name}.service" for name in BYSTANDERS]
 RESTART = 0.1  # seconds, RestartSec= of the template
+CLOCK = 0.05  # seconds by which the times of two events may be off
 ANSWER = 1.0  # seconds that an answer may take
 KEPT = 0.9  # of the flood, at most
 
@@ -70,6 +71,17 @@ def test_it_ends_in_time(show: Show, row: Misbehaviour):
     pauses = [(outcome.pauses(a, b), bound + LATE) for a, b, bound in row.pace]
     assert outcome.took <= row.within + BUSY
     assert all(found and max(found) <= bound for found, bound in pauses), pauses
+
+
+def test_nothing_is_tried_again_or_forgotten_too_soon(show: Show):
+    rests = {
+        (row.name, after): (min(show.outcomes[row.name].pauses(before, after)), least)
+        for row in CORPUS
+        for before, after, least in row.rests
+    }
+
+    assert rests
+    assert {key: found for key, found in rests.items() if found[0] < found[1] - CLOCK} == {}
 
 
 def test_systemd_starts_again_at_once_what_went_down(show: Show):

@@ -22,6 +22,7 @@ class Misbehaver(BaseAgent):
         """Count this life, and do what is done at the start."""
         self.data = Path(os.environ["STATE_DIRECTORY"])
         self.kept = []  # what it leaks
+        self.rounds = 0
         how, lives = self.config["how"], self.config["lives"]
         ill = lives == 0 or self.count_life() <= lives
         if ill and how in AT_START:
@@ -117,8 +118,14 @@ def escape():
 
 
 def make_zombies(agent):
-    """Start children that end, and never ask how they ended; less of them from 170 on."""
-    for _ in range(10 if len(agent.kept) < 170 else 1):
+    """Start children that end, and never ask how they ended; from 170 on one in 0.4 s: who looks
+    every 5 s sees it close to its limit.
+    """
+    agent.rounds += 1
+    few = len(agent.kept) >= 170
+    if few and agent.rounds % 2:
+        return
+    for _ in range(1 if few else 10):
         child = os.fork()
         if child == 0:
             os._exit(0)
