@@ -18,6 +18,7 @@ from opmas.api.answers import ACTING, MOVING, accepted, name_change, passed_on, 
 from opmas.api.documents import mapping, read_members, read_query, word
 from opmas.api.problems import problem
 from opmas.core.agent.terms import Desired, Phase
+from opmas.core.change.change import Kind
 from opmas.core.documents import fields
 from opmas.errors import (
     RequestError,
@@ -76,11 +77,13 @@ def put(api: Api, name: str) -> Response:
         return problem(error, HTTPStatus.UNPROCESSABLE_ENTITY)  # the resource itself is known
     if asked.get("dry_run"):
         return planned(agent)
-    is_new = agent["revision"] == 1
+    if "revision" not in agent:
+        return _waiting(agent)
+    is_new = _is_created(api, agent)
     answer = _agent(agent, HTTPStatus.CREATED if is_new else HTTPStatus.OK)
     if is_new:
         answer.headers["Location"] = f"/v1/agents/{name}"
-    return name_change(answer, agent.get("change"))
+    return name_change(answer, agent["change"])
 
 
 def delete(api: Api, name: str) -> Response:
@@ -132,6 +135,22 @@ def _move(api: Api, method: str, name: str) -> Response:
     asked = read_query(ACTING)
     asked |= read_members(MOVING) | _expectation()
     return accepted(waiting(api, method, name=name, author=author(), **asked), asked)
+
+
+def _waiting(agent: dict[str, Any]) -> Response:
+    """Return that an agent is to be created, by a change that waits for another one."""
+    answer = jsonify(agent)
+    answer.status_code = HTTPStatus.ACCEPTED.value
+    answer.headers["Location"] = f"/v1/changes/{agent['change']}"
+    return name_change(answer, agent["change"])
+
+
+def _is_created(api: Api, agent: dict[str, Any]) -> bool:
+    """Tell whether a PUT created the agent; one at its first revision may be about to change."""
+    if agent["revision"] != 1 or agent["change"] is None:
+        return False
+    change = api.manager.call("change.show", id=agent["change"])
+    return bool(change["kind"] == Kind.CREATE)
 
 
 def _agent(agent: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> Response:

@@ -77,7 +77,7 @@ def test_a_revoked_token_opens_no_door_at_once(api, client):
 def test_the_manager_learns_who_asks(client, manager):
     client.put("/v1/agents/web", json={"package": "demo"})
 
-    assert manager.calls[-1][1]["author"] == "token:ci"
+    assert manager.calls[0][1]["author"] == "token:ci"
 
 
 def test_a_database_that_cannot_be_read_is_an_answer_of_its_own(app, api, token, folder):

@@ -45,11 +45,41 @@ def test_a_second_put_replaces_it(client):
     assert (answer.json["config"], answer.json["phase"]) == ({}, "stopped")
 
 
+def test_a_put_that_changes_nothing_creates_nothing(client):
+    client.put("/v1/agents/web", json=DEMO)
+
+    answer = client.put("/v1/agents/web", json=DEMO)
+
+    assert (answer.status_code, answer.json["change"]) == (200, None)
+    assert "Location" not in answer.headers
+
+
+def test_a_replacement_that_waits_creates_nothing(client, manager):
+    client.put("/v1/agents/web", json=DEMO)
+    manager.host.ledger.by_hand = True
+
+    answer = client.put("/v1/agents/web", json={**DEMO, "config": {"a": 1}})
+
+    assert (answer.status_code, answer.headers["ETag"]) == (200, '"1"')
+    assert answer.headers["OPMAS-Change"] == str(answer.json["change"])
+
+
+def test_a_creation_that_waits_is_accepted(client, manager):
+    manager.host.ledger.by_hand = True
+
+    answer = client.put("/v1/agents/web", json=DEMO)
+
+    number = answer.json["change"]
+    assert (answer.status_code, answer.json) == (202, {"name": "web", "change": number})
+    assert answer.headers["Location"] == f"/v1/changes/{number}"
+    assert answer.headers["OPMAS-Change"] == str(number)
+
+
 def test_only_the_members_that_were_sent_reach_the_manager(client, manager):
     client.put("/v1/agents/web", json={**DEMO, "config": {"a": None}, "limits": None})
 
     expected = {"name": "web", "author": "token:ci", "config": {"a": None}, **DEMO}
-    assert manager.calls[-1] == ("agent.put", expected)
+    assert manager.calls[0] == ("agent.put", expected)
 
 
 def test_one_agent_is_shown_with_its_revision(client):
@@ -64,7 +94,7 @@ def test_a_put_may_wait_until_the_agent_has_settled(client, manager):
     answer = client.put("/v1/agents/web?wait=5", json=DEMO)
 
     assert answer.status_code == 201
-    assert manager.calls[-1][1]["wait"] == 5
+    assert manager.calls[0][1]["wait"] == 5
 
 
 def test_what_a_package_needs_and_nobody_granted_is_listed(client):
