@@ -1,7 +1,8 @@
 """The parts of docs/reference that are made from the code; a test keeps them fresh.
 
-`python3 -m docs.generate` in the top of a checkout writes them. In a page, what stands between
-`<!-- made: NAME -->` and `<!-- end -->` is made here; all else is written by hand.
+So are the documents of the API's contract. `python3 -m docs.generate` in the top of a checkout
+writes them. In a page, what stands between `<!-- made: NAME -->` and `<!-- end -->` is made here;
+all else is written by hand.
 """
 
 from __future__ import annotations
@@ -13,7 +14,14 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
-from docs import agent_schema, change_tables, ladder_tables, misbehaviour, verdicts
+from docs import (
+    agent_schema,
+    change_tables,
+    contract_shapes,
+    ladder_tables,
+    misbehaviour,
+    verdicts,
+)
 from opmas.api.problems import status_of
 from opmas.api.settings import ApiSettings
 from opmas.cli.exits import exit_for
@@ -53,6 +61,7 @@ def documents() -> dict[str, str]:
         "docs/reference/lifecycle.dot": lifecycle_dot(),
         "docs/reference/recovery.dot": ladder_tables.dot(),
         "docs/reference/agent.schema.json": agent_schema.schema_text(),
+        "opmas/api/contract/documents.yaml": contract_shapes.text(),
     }
     for name in (
         "agent.yaml",

@@ -74,7 +74,8 @@ def _admit(api: Api) -> None:
 
 
 def _secure(answer: Response) -> Response:
-    answer.headers.update(SECURITY_HEADERS)
+    for name, value in SECURITY_HEADERS.items():
+        answer.headers.setdefault(name, value)
     return answer
 
 

@@ -1,5 +1,7 @@
 """The table of resources: path, method, handler, permission. A new resource is a line here.
 
+openapi.yaml, the contract, is changed first; a test compares the two.
+
 A handler decodes the request, asks the manager and encodes its answer; it gets the `Api` and
 the variables of the path.
 """
@@ -9,7 +11,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from opmas.api import agents, alerts, changes, events, health, history, host, limits, packages
+from opmas.api import (
+    agents,
+    alerts,
+    changes,
+    events,
+    health,
+    history,
+    host,
+    limits,
+    openapi,
+    packages,
+)
 from opmas.api.access import Permission
 
 if TYPE_CHECKING:
@@ -32,6 +45,7 @@ class Resource:
 
 
 RESOURCES: Final = (
+    Resource("GET", "/v1/openapi.json", openapi.show, Permission.NONE),
     Resource("GET", "/v1/health", health.show, Permission.NONE),
     Resource("GET", "/v1/host", host.show, Permission.HOST_READ),
     Resource("GET", "/v1/agents", agents.index, Permission.AGENTS_READ),

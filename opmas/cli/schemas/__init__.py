@@ -12,7 +12,7 @@ from typing import Final
 from opmas.cli.schemas.agents import AGENT, DECISION, PLAN, RESULT
 from opmas.cli.schemas.changes import CHANGE
 from opmas.cli.schemas.history import AGENT_HISTORY
-from opmas.cli.schemas.host import ALERT, CHECK, EVENT, HOST, TOKEN
+from opmas.cli.schemas.host import ALERT, CHECK, DROPPED, EVENT, HOST, TOKEN
 from opmas.cli.schemas.limits import AGENT_LIMITS
 from opmas.cli.schemas.packages import BUNDLE, KEY, PACKAGE
 from opmas.cli.schemas.terms import (
@@ -131,20 +131,10 @@ SCHEMAS: Final[dict[str, Schema]] = {
         "Events.",
         {
             "events": list_of("the oldest first", EVENT),
-            "last": number("where to go on: `opmas events --after N`"),
+            "last": number("where to go on: the next `after`"),
             "dropped": list_of(
-                "with --after, when there are any: which events after it are gone",
-                record(
-                    "a range of numbers",
-                    {
-                        "first": number("the first that is gone"),
-                        "last": number("the last"),
-                        "reason": one_of(
-                            "why: docs/reference/events.md",
-                            *("age", "count", "size", "agent-quota", "disk-full", "restored"),
-                        ),
-                    },
-                ),
+                "with `after`, when there are any: which events after it are gone",
+                DROPPED,
             ),
         },
         optional=("dropped",),

@@ -32,6 +32,7 @@ NEED: Final = {
     "name": text("the need, as it is granted: `network=observe`"),
     "explanation": text("what it opens"),
 }
+NEED_RECORD: Final = record("one need", NEED)
 OPTIONAL_LIMITS: Final = record(
     "limits; null where this layer sets none",
     {
@@ -104,7 +105,7 @@ AGENT: Final = record(
         "checks": list_of("its health checks", HEALTH_CHECK),
         "ready": flag("whether it came up and serves"),
         "alive": flag("whether its process runs and does not fail a check of its life"),
-        "health_facts": list_of("what its health rests on (`agent show` only)", HEALTH_FACT),
+        "health_facts": list_of("what its health rests on (of one agent only)", HEALTH_FACT),
         "held_by": or_null(text("who stopped it behind the manager's back: `systemctl`")),
         "needs_restart": flag("whether a change waits for a restart"),
         "main_pid": or_null(number("its main process")),
@@ -128,7 +129,7 @@ AGENT: Final = record(
         "after": names("agents that are started before it"),
         "usage": USAGE,
         "usage_detail": DETAIL,
-        "metrics": list_of("what it sent last (`agent show` only)", {"type": "object"}),
+        "metrics": list_of("what it sent last (of one agent only)", {"type": "object"}),
         "revision": number("counts all changes; a change can be made to depend on it"),
         "created_at": moment("when it was created"),
         "updated_at": moment("when it was last changed"),

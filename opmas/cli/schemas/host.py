@@ -30,6 +30,17 @@ EVENT: Final = record(
         "data": map_of("what it tells; depends on the type"),
     },
 )
+DROPPED: Final = record(
+    "a range of numbers",
+    {
+        "first": number("the first that is gone"),
+        "last": number("the last"),
+        "reason": one_of(
+            "why: docs/reference/events.md",
+            *("age", "count", "size", "agent-quota", "disk-full", "restored"),
+        ),
+    },
+)
 ALERT: Final = record(
     "One alert.",
     {

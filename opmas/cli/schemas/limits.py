@@ -34,7 +34,7 @@ USAGE: Final = record(
 PRESSURE: Final = "percent of the last 10 s in which some of it waited for {}; null: not known"
 DETAIL: Final = or_null(
     record(
-        "more of what it uses, counted since it was started (`agent show` only); null: it is down",
+        "more of what it uses, counted since it was started (of one agent only); null: it is down",
         {
             "memory_peak_bytes": or_null(number("the most memory that it ever had")),
             "memory_throttled": number("times that it was slowed down for its memory"),

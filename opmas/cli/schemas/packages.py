@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from opmas.cli.schemas.agents import NEED, OPTIONAL_LIMITS
+from opmas.cli.schemas.agents import NEED_RECORD, OPTIONAL_LIMITS
 from opmas.cli.schemas.terms import (
     flag,
     list_of,
@@ -46,7 +46,7 @@ PACKAGE: Final = record(
         "source": one_of("where it came from", "bundle", "deb", "directory"),
         "deb": or_null(text("the Debian package")),
         "path": text("its directory"),
-        "needs": list_of("what it needs beyond the sandbox", record("one need", NEED)),
+        "needs": list_of("what it needs beyond the sandbox", NEED_RECORD),
         "limits": OPTIONAL_LIMITS,
         "agents": names("agents made from it"),
         "state": one_of("whether agents can run from it", "ready", "missing"),
@@ -55,7 +55,7 @@ PACKAGE: Final = record(
         "requires": names("agents that one of it cannot run without"),
         "wants": names("agents that are started with one of it"),
         "conflicts": names("packages that cannot be here with it"),
-        "manifest": map_of("its whole agent.yaml (`package show` only)"),
+        "manifest": map_of("its whole agent.yaml (of one package only)"),
     },
     optional=("manifest",),
 )

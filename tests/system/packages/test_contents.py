@@ -48,7 +48,9 @@ def test_every_module_of_the_program_is_in_one_package(debs: Path) -> None:
     tree = f"/usr/lib/opmas/{VERSION}"
     public = "/usr/lib/python3/dist-packages"
     shipped = [file for deb in debs.glob("*.deb") for file in files_of(deb)]
-    sources = output("git", "-C", ROOT, "ls-files", "opmas/*.py", "opmas/*.sql").split()
+    sources = output(
+        "git", "-C", ROOT, "ls-files", "opmas/*.py", "opmas/*.sql", "opmas/*.yaml"
+    ).split()
 
     at = {
         source: sum(file in {f"{tree}/{source}", f"{public}/{source}"} for file in shipped)

@@ -1,4 +1,7 @@
-"""An app over a fake manager, and a client with a token of its own."""
+"""An app over a fake manager, and a client with a token of its own.
+
+Every answer of every client is held to the contract.
+"""
 
 import shutil
 import tempfile
@@ -14,6 +17,7 @@ from opmas.api.app import api_of, create_app
 from opmas.api.context import Api
 from opmas.api.settings import ApiSection
 from tests.fakes.manager import FakeManager
+from tests.promises import HeldClient
 
 
 @pytest.fixture
@@ -46,6 +50,7 @@ def settings(folder: Path) -> ApiSection:
 @pytest.fixture
 def app(settings: ApiSection, manager: FakeManager) -> Iterator[Flask]:
     app = create_app(settings)
+    app.test_client_class = HeldClient
     yield app
     api_of(app).close()
     api_of(app).manager.close()
@@ -72,7 +77,7 @@ def token(api: Api) -> str:
 def client(app: Flask, token: str) -> FlaskClient:
     """A client that sends a live token."""
 
-    class WithToken(FlaskClient):
+    class WithToken(HeldClient):
         def open(self, *args, headers=None, **kwargs):
             sent = Headers(headers)
             sent.setdefault("Authorization", f"Bearer {token}")
@@ -80,5 +85,5 @@ def client(app: Flask, token: str) -> FlaskClient:
 
     app.test_client_class = WithToken
     client: FlaskClient = app.test_client()
-    app.test_client_class = None
+    app.test_client_class = HeldClient
     return client

@@ -10,8 +10,10 @@ from opmas.api.resources import RESOURCES
 CLOSED = [r for r in RESOURCES if r.permission is not Permission.NONE]
 
 
-def test_only_the_health_is_open_to_anyone():
-    assert [r.path for r in RESOURCES if r.permission is Permission.NONE] == ["/v1/health"]
+def test_only_the_contract_and_the_health_are_open_to_anyone():
+    open_paths = [r.path for r in RESOURCES if r.permission is Permission.NONE]
+
+    assert open_paths == ["/v1/openapi.json", "/v1/health"]
 
 
 @pytest.mark.parametrize("resource", CLOSED, ids=lambda r: f"{r.method} {r.path}")
