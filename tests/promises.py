@@ -6,6 +6,8 @@ The test clients of the API ask it about every answer, so no test needs to.
 
 from __future__ import annotations
 
+import http.client
+import io
 import json
 import re
 from functools import cache
@@ -18,6 +20,7 @@ from jsonschema.exceptions import best_match
 from opmas.api.openapi import contract
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 STREAM: Final = "text/event-stream"
@@ -65,6 +68,13 @@ class Promises:
         problem = json.loads(body)
         self._validate({"$ref": "#/components/schemas/Problem"}, problem, str(status))
         assert problem["status"] == status
+
+    def hold_text(self, method: str, path: str, text: bytes) -> None:
+        """Raise when the answer, as it came over a socket, is not promised."""
+        head, _, body = text.partition(b"\r\n\r\n")
+        first, _, fields = head.partition(b"\r\n")
+        headers = dict(http.client.parse_headers(io.BytesIO(fields + b"\r\n\r\n")))
+        self.hold(method, path, int(first.split()[1]), headers, body)
 
     def _promised(self, method: str, path: str, status: int, where: str) -> dict[str, Any]:
         item = next((item for path_, item in self._paths.items() if path_.fullmatch(path)), None)
@@ -227,3 +237,57 @@ class HeldClient(FlaskClient):
             pieces = cast("Iterable[bytes]", answer.response)
             answer.response = HeldStream(pieces, Frames(check))
         return answer
+
+
+class HeldAnswer:
+    """An answer over a socket: read whole and held to the contract, but for a stream's events."""
+
+    def __init__(self, answer: http.client.HTTPResponse, method: str, target: str) -> None:
+        self.status = answer.status
+        self._answer = answer
+        is_stream = answer.headers.get_content_type() == STREAM
+        self._body = None if is_stream else io.BytesIO(answer.read())
+        body = self._body.getvalue() if self._body else None
+        path, headers = target.partition("?")[0], dict(answer.headers)
+        check = promises().hold(method, path, answer.status, headers, body)
+        self._frames = Frames(check)
+
+    def read(self) -> bytes:
+        """Return the rest of the body."""
+        if self._body is not None:
+            return self._body.read()
+        text = self._answer.read()
+        self._frames.take(text)
+        return text
+
+    def readline(self) -> bytes:
+        """Return the next line of a stream; nothing at its end."""
+        line = self._answer.readline()
+        self._frames.take(line)
+        return line
+
+
+class HeldConnection:
+    """A connection to the API whose every answer is held to the contract."""
+
+    def __init__(self, port: int, timeout: float = 10) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+        self._asked = ("", "")
+
+    @property
+    def sock(self) -> socket.socket:
+        """The socket below."""
+        return self._connection.sock
+
+    def request(self, method: str, target: str, **more: Any) -> None:
+        """Send a request."""
+        self._asked = (method, target)
+        self._connection.request(method, target, **more)
+
+    def getresponse(self) -> HeldAnswer:
+        """Return the answer."""
+        return HeldAnswer(self._connection.getresponse(), *self._asked)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()

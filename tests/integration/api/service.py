@@ -13,7 +13,12 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+from tests.promises import HeldConnection
+
+if TYPE_CHECKING:
+    from tests.promises import HeldAnswer
 
 ROOT = Path(__file__).parents[3]
 STARTED_WITHIN = 20.0  # seconds; 0.5 on a machine with nothing else to do
@@ -75,13 +80,17 @@ class Service:
 
     def get(self, path: str, timeout: float = 10) -> tuple[int, Any]:
         """Return the status and the document of a GET with the token."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = self.connection(timeout)
         try:
             connection.request("GET", path, headers=self.headers())
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
         finally:
             connection.close()
+
+    def connection(self, timeout: float = 10) -> HeldConnection:
+        """Return a connection whose every answer is held to the contract."""
+        return HeldConnection(self.port, timeout)
 
     def headers(self, **more: str) -> dict[str, str]:
         """Return the headers of a client with the token."""
@@ -130,7 +139,7 @@ class Follower:
                 self._ended.wait(0.05)
 
     def _follow(self) -> None:
-        client = http.client.HTTPConnection("127.0.0.1", self._service.port, timeout=20)
+        client = self._service.connection(20)
         try:
             headers = {"Accept": "text/event-stream", "Last-Event-ID": self._last}
             client.request("GET", "/v1/events", headers=self._service.headers(**headers))
@@ -144,7 +153,7 @@ class Follower:
         finally:
             client.close()
 
-    def _read(self, answer: http.client.HTTPResponse) -> None:
+    def _read(self, answer: HeldAnswer) -> None:
         block: dict[str, str] = {}
         while line := answer.readline():
             if field := line.decode().rstrip("\n"):

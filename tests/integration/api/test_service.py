@@ -1,6 +1,5 @@
 """The API as a process: its start, its end, and clients that are slow or hostile."""
 
-import http.client
 import json
 import os
 import signal
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.api.service import Follower, Service, until
+from tests.promises import promises
 
 
 @pytest.fixture
@@ -90,7 +90,9 @@ def test_requests_that_are_being_answered_are_answered(service, manager):
     service.process.send_signal(signal.SIGTERM)
     manager.stop()
 
-    assert read_all(asking).startswith(b"HTTP/1.1 503 ")
+    answer = read_all(asking)
+    promises().hold_text("GET", "/v1/agents", answer)
+    assert answer.startswith(b"HTTP/1.1 503 ")
 
 
 def test_a_worker_that_is_killed_is_replaced(service):
@@ -167,8 +169,10 @@ BOTH_LENGTHS = b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n"
 def test_what_is_no_request_is_a_problem_too(service, request_, status):
     answer = read_all(service.raw(request_))
 
+    body = answer.split(b"\r\n\r\n", 1)[1]
+    promises().hold_problem(status, body)
     assert answer.startswith(f"HTTP/1.1 {status} ".encode())
-    assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["code"] == "invalid-request"
+    assert json.loads(body)["code"] == "invalid-request"
 
 
 def test_a_header_with_an_underscore_is_no_header(service):
@@ -179,12 +183,13 @@ def test_a_header_with_an_underscore_is_no_header(service):
         )
     )
 
+    promises().hold_text("GET", "/v1/health", answer)
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_body_without_a_length_has_a_limit_too(service):
     pieces = (b" " * 65536 for _ in range(20))
-    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)) as client:
+    with closing(service.connection(10)) as client:
         client.request(
             "PUT",
             "/v1/agents/web",

@@ -1,6 +1,5 @@
 """Bundles and other bodies over HTTP: of any size, in pieces, broken off, and never ending."""
 
-import http.client
 import json
 import os
 import re
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.api.service import until
+from tests.promises import promises
 
 PATH = "/v1/packages/demo/versions/1.1.0"
 BUNDLE = {"Content-Type": "application/vnd.opmas.bundle"}
@@ -44,7 +44,7 @@ def processor_ticks(process):
 
 
 def put(service, body, *, chunked=False, **headers):
-    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)) as client:
+    with closing(service.connection(60)) as client:
         sent = service.headers(**BUNDLE, **headers)
         client.request("PUT", PATH, body=body, headers=sent, encode_chunked=chunked)
         answer = client.getresponse()
@@ -126,6 +126,7 @@ def test_what_cannot_be_read_is_said_so(service, folder):
     with service.raw(last + b"no size\r\n") as connection:
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
 
+    promises().hold_text("PUT", PATH, answer)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"the size of a chunk cannot be read" in answer
     assert left_over(folder) == []
@@ -135,12 +136,13 @@ def test_a_silent_client_is_told_that_it_took_too_long(service, folder):
     with service.raw(head(service, "Content-Length: 1000") + b"half") as connection:
         answer = connection.recv(65536)
 
+    promises().hold_text("PUT", PATH, answer)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert left_over(folder) == []
 
 
 def test_a_connection_goes_on_after_a_body(service):
-    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)) as client:
+    with closing(service.connection(20)) as client:
         answers = []
         for body in (iter([b"abc"]), b"abc", iter([b"a", b"bc"]), b"abc"):
             client.request("PUT", PATH, body=body, headers=service.headers(**BUNDLE))
@@ -191,7 +193,7 @@ def test_a_change_is_followed_to_its_end(service, manager):
     timer = threading.Timer(0.2, manager.host.ledger.finish, (change,))
     timer.start()
 
-    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)) as client:
+    with closing(service.connection(20)) as client:
         headers = service.headers(Accept="text/event-stream")
         client.request("GET", f"/v1/changes/{change}", headers=headers)
         text = client.getresponse().read().decode()
