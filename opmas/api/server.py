@@ -6,6 +6,7 @@ doing.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
@@ -80,6 +81,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
 
 
 def _on_ready(arbiter: Any) -> None:
+    gc.freeze()  # a collection in the worker would copy each page that it shares with the arbiter
     for listener in arbiter.LISTENERS:
         # socket(7): connections inherit them from their listener; no worker's code is involved
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import statistics
@@ -102,6 +103,23 @@ def test_a_worker_that_is_killed_is_replaced(service):
     os.kill(worker, signal.SIGKILL)
 
     until(service.answers)
+
+
+def own_memory(service):
+    """Return the bytes of the worker that it shares with nobody."""
+    children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children")
+    rollup = Path(f"/proc/{children.read_text().strip()}/smaps_rollup").read_text()
+    return 1024 * sum(int(kib) for kib in re.findall(r"^Private_\w+:\s+(\d+) kB", rollup, re.M))
+
+
+def test_the_contract_costs_little_memory(service):
+    service.get("/v1/agents")
+    before = own_memory(service)
+
+    status, document = service.get("/v1/openapi.json")
+
+    assert (status, document["openapi"]) == (200, "3.1.0")
+    assert own_memory(service) - before < 6 << 20  # 14 MiB when what is shared gets copied
 
 
 def test_the_service_takes_a_socket_from_systemd(idle):

@@ -133,8 +133,10 @@ def test_what_cannot_be_read_is_said_so(service, folder):
 
 
 def test_a_silent_client_is_told_that_it_took_too_long(service, folder):
-    with service.raw(head(service, "Content-Length: 1000") + b"half") as connection:
-        answer = connection.recv(65536)
+    last = head(service, "Content-Length: 1000", "Connection: close")
+
+    with service.raw(last + b"half") as connection:
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
 
     promises().hold_text("PUT", PATH, answer)
     assert answer.startswith(b"HTTP/1.1 408 ")
