@@ -103,6 +103,30 @@ def test_an_undo_that_is_not_done_yet_is_not_told_as_done():
     assert listed(up)[0].message == "change 7 is being undone, or could not be"
 
 
+def test_an_agent_that_ends_again_and_again_is_told_until_it_is_calm():
+    """Slower than systemd's start limit, it is never given up: nobody else would tell of it."""
+    before = whole(running())
+    restless = replace(running(), vitals=replace(running().vitals, exits=(100.0, 200.0, 300.0)))
+
+    up, news = told(before, with_agent(before, restless), 300.0)
+    calm = replace(restless, since=1.0)  # it was looked at again
+    _, end = told(up, with_agent(up, calm), 700.0)
+
+    assert news == [("raised", "restarts-often", "agent/web")]
+    assert listed(up)[0].message == "it ended by itself 3 times in 10 minutes"
+    assert end == [("cleared", "restarts-often", "agent/web")]
+
+
+def test_an_agent_that_is_given_up_has_one_alert():
+    before = whole(running())
+    bad = agent(phase=Phase.QUARANTINED, reason=Reason.CRASH_LOOP, failures=6)
+    bad = replace(bad, vitals=replace(bad.vitals, exits=(1.0, 2.0, 3.0)))
+
+    _, news = told(before, with_agent(before, bad), 4.0)
+
+    assert [code for _, code, _ in news] == ["quarantined"]
+
+
 def test_memory_near_its_limit_is_told():
     before = whole(running())
     after, _ = roster.step(
