@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     Alerts = Mapping[str, "Alert"]
 
-GIVEN_UP: Final = frozenset({Phase.FAILED, Phase.QUARANTINED})  # told by alerts of their own
+SLOWLY: Final = (
+    20.0  # seconds for as many exits as are too often; five in 60 end at the start limit
+)
 UNHEALTHY_FOR: Final = 300.0  # seconds
 UNDONE_FOR: Final = 24 * 3600.0  # seconds for which an undo is told; it is done by then
 HOST: Final = "host"
@@ -197,7 +199,7 @@ def _of_agent(roster: Roster, agent: Agent, now: float) -> Iterator[Alert]:
     undone = next((d for d in reversed(agent.decisions) if d.rung == Rung.UNDO), None)
     if undone is not None and 0 <= utc - undone.at < UNDONE_FOR:
         yield Alert(Code.UNDONE, subject, _undone(agent, undone.inputs.get("suspect")), undone.at)
-    ended = None if agent.phase in GIVEN_UP else exits(agent, now)
+    ended = exits(agent, now) if _is_restless(agent) else None
     if ended is not None and ended.code == Code.RESTARTS:
         yield Alert(Code.RESTARTS, subject, ended.message, utc)
     near = next((s for s in agent.vitals.signs if s.code == Code.NEAR_MEMORY), None)
@@ -219,6 +221,12 @@ def _undone(agent: Agent, change: object) -> str:
 def _is_long_unhealthy(agent: Agent, now: float) -> bool:
     damping = agent.damping
     return damping.status is Health.UNHEALTHY and now - damping.since >= UNHEALTHY_FOR
+
+
+def _is_restless(agent: Agent) -> bool:
+    """Return whether it ends too seldom for systemd to give it up: the ladder is not asked."""
+    last = agent.vitals.exits[-RESTARTS:]
+    return not agent.failures and len(last) == RESTARTS and last[-1] - last[0] >= SLOWLY
 
 
 def _of_host(roster: Roster, known: Alerts, now: float) -> Iterator[Alert]:

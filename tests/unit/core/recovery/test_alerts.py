@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from opmas.core import events, roster
 from opmas.core.agent.terms import Desired, Health, Phase, Reason
 from opmas.core.events import Announce
@@ -117,14 +119,19 @@ def test_an_agent_that_ends_again_and_again_is_told_until_it_is_calm():
     assert end == [("cleared", "restarts-often", "agent/web")]
 
 
-def test_an_agent_that_is_given_up_has_one_alert():
+@pytest.mark.parametrize(
+    ("exits", "failures"),
+    [((1.0, 1.1, 1.2), 0), ((1.0, 101.0, 201.0), 1)],
+    ids=["systemd gives it up soon", "systemd gave it up"],
+)
+def test_what_the_ladder_takes_care_of_is_not_told_twice(exits, failures):
     before = whole(running())
-    bad = agent(phase=Phase.QUARANTINED, reason=Reason.CRASH_LOOP, failures=6)
-    bad = replace(bad, vitals=replace(bad.vitals, exits=(1.0, 2.0, 3.0)))
+    bad = replace(running(), failures=failures)
+    bad = replace(bad, vitals=replace(bad.vitals, exits=exits))
 
-    _, news = told(before, with_agent(before, bad), 4.0)
+    _, news = told(before, with_agent(before, bad), 202.0)
 
-    assert [code for _, code, _ in news] == ["quarantined"]
+    assert news == []
 
 
 def test_memory_near_its_limit_is_told():
