@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn import glogging, systemd
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 
 from opmas.api.app import create_app
+from opmas.systemd.notify import Notifier
 from opmas.version import VERSION
 
 if TYPE_CHECKING:
@@ -45,6 +47,20 @@ class Log(glogging.Logger):  # type: ignore[misc] # gunicorn has no types
 
     def access(self, *_: Any) -> None:
         """Keep no access log."""
+
+
+class Supervisor(Arbiter):  # type: ignore[misc] # gunicorn has no types
+    """gunicorn's arbiter, which replaces a worker that hangs; systemd replaces the arbiter."""
+
+    def murder_workers(self) -> None:
+        """Look at the worker, as each turn does, and feed the watchdog."""
+        super().murder_workers()
+        self._notifier.watchdog()
+
+    def start(self) -> None:
+        """Begin as a service that systemd watches."""
+        self._notifier = Notifier()
+        super().start()
 
 
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
@@ -78,6 +94,10 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     def load(self) -> Flask:
         """Return the application."""
         return create_app(self._settings)
+
+    def run(self) -> None:
+        """Serve until the process is told to stop."""
+        Supervisor(self).run()
 
 
 def _on_ready(arbiter: Any) -> None:

@@ -39,9 +39,22 @@ def write_text(path: Path, text: str, mode: int = 0o644) -> None:
     sync_directory(path.parent)
 
 
+def sync_tree(path: Path) -> None:
+    """Bring the directory, all files in it, and its own name to the disk."""
+    for folder, _, names in os.walk(path):
+        for name in names:
+            _sync(os.path.join(folder, name), os.O_NOFOLLOW)  # noqa: PTH118 -- as os.walk has it
+        _sync(folder, os.O_DIRECTORY)
+    _sync(path.parent, os.O_DIRECTORY)
+
+
 def sync_directory(path: Path) -> None:
     """Bring the directory's entries to the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    _sync(path, os.O_DIRECTORY)
+
+
+def _sync(path: Path | str, flags: int) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
     try:
         os.fsync(descriptor)
     finally:

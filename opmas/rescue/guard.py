@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from opmas.rescue import dpkg, keep
-from opmas.rescue.documents import read_document, write_document, write_text
+from opmas.rescue.documents import read_document, sync_directory, write_document, write_text
 from opmas.rescue.judge import Standing, stand
 from opmas.rescue.loop import say
 from opmas.rescue.places import GUARD, MANAGER, find_places
@@ -178,6 +178,8 @@ def _enable() -> None:
     WANTED.parent.mkdir(exist_ok=True)
     if not WANTED.is_symlink():
         WANTED.symlink_to(ETC / GUARD)
+        sync_directory(WANTED.parent)
+        sync_directory(ETC)
     code, said = call("/usr/bin/systemctl", "start", "--no-block", GUARD)
     if code:
         say(f"opmas-guard: {said.strip()}", 4)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from opmas.rescue import dpkg
-from opmas.rescue.documents import read_document, sync_directory, write_document
+from opmas.rescue.documents import read_document, sync_tree, write_document
 from opmas.rescue.repack import repack
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def keep_debs(folder: Path, packages: Iterable[dpkg.Package]) -> str:
         found[package.name] = target.name
     document = {"debs": found, "schema": schema_of(HERE.parent)}
     try:
+        sync_tree(folder)  # what it tells of is on the disk before it is
         write_document(folder / KEPT, document)
     except OSError as error:
         return f"cannot write {folder / KEPT}: {error.strerror}"
@@ -92,7 +93,7 @@ def keep_program(folder: Path) -> None:
     shutil.copytree(HERE, target, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "opmas" / "__init__.py").write_text("", encoding="utf-8")
     (folder / "__main__.py").write_text(MAIN_FILE, encoding="utf-8")
-    sync_directory(folder)
+    sync_tree(folder)
 
 
 def keep_database(source: Path, target: Path) -> str:
@@ -108,6 +109,7 @@ def keep_database(source: Path, target: Path) -> str:
             new.execute(f"PRAGMA application_id = {COPY}")
         old.close()
         new.close()
+        sync_tree(target.parent)
     except (OSError, sqlite3.Error) as error:
         return str(error)
     return ""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from opmas.errors import BackendError
+from opmas.work.patience import APART, go_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -204,7 +205,8 @@ def _read_until(ended: int, readers: dict[int, Callable[[bytes], None]], deadlin
         for descriptor in readers:
             selector.register(descriptor, selectors.EVENT_READ)
         while (left := deadline - time.monotonic()) > 0:
-            ready = {key.fd for key, _ in selector.select(left)}
+            ready = {key.fd for key, _ in selector.select(min(left, APART))}
+            go_on()  # it may say nothing for long: it has a limit of its own
             for descriptor in ready - {ended}:
                 chunk = os.read(descriptor, 1 << 16)
                 readers[descriptor](chunk)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opmas.core import job as jobs
 from opmas.core.documents.fields import Fields, Problems
 from opmas.errors import BackendError
+from opmas.work.patience import go_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,6 +79,7 @@ class Report:
 
     def __call__(self, step: str, done: int = 0, total: int = 0) -> None:
         """Tell the step, and how much of it is done: bytes or items."""
+        go_on()
         now = self._now()
         if step == self._step and now < self._next:
             return

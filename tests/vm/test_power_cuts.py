@@ -52,7 +52,8 @@ def test_an_update_that_the_power_was_cut_in_ends_in_either_version(site: Site, 
 def test_an_installation_that_the_power_was_cut_in_is_done_after_the_boot(
     site: Site, tmp_path: Path
 ):
-    bundle = site.bring(make_version(tmp_path, "crate", OLD), "/root/crate.opmas")
+    made = make_version(tmp_path, "crate", OLD)
+    bundle = site.bring(made, f"/root/{made.name}")
     site.machine.run("sync")
     site.machine.power_cut_at(
         "install doing", WATCH_CHANGES, "opmas", "package", "install", bundle

@@ -46,7 +46,8 @@ ALERT: Final = record(
     {
         "alert": one_of(
             "what it is about",
-            *("quarantined", "failed", "unhealthy", "undone", "near-memory-limit"),
+            *("quarantined", "failed", "unhealthy", "undone", "restarts-often"),
+            "near-memory-limit",
             "restart-budget",
         ),
         "severity": one_of("how much it matters", "info", "warning", "critical"),

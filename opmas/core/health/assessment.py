@@ -26,6 +26,7 @@ UP: Final = frozenset({Phase.RUNNING, Phase.RELOADING})
 RUNS: Final = frozenset({"activating", "active", "reloading", "refreshing", "deactivating"})
 STALE: Final = 90.0  # seconds; an agent says its health every 30 while it is connected
 WINDOW: Final = 600.0  # seconds in which exits are counted
+RESTARTS_OFTEN: Final = "restarts-often"
 RESTARTS: Final = 3  # exits within the window from which on an agent does not do well
 EXITS_KEPT: Final = 5
 
@@ -149,7 +150,9 @@ def _came_up(agent: Agent) -> bool:
 def _facts(agent: Agent, now: float) -> Iterator[Fact]:
     yield _unit(agent)
     yield from _watchdog(agent)
-    yield from _exits(agent, now)
+    ended = exits(agent, now)
+    if ended is not None:
+        yield ended
     if agent.phase not in UP:
         return
     yield _readiness(agent)
@@ -182,17 +185,18 @@ def _watchdog(agent: Agent) -> Iterator[Fact]:
         yield Fact("watchdog", Health.HEALTHY, "fed", message, "systemd")
 
 
-def _exits(agent: Agent, now: float) -> Iterator[Fact]:
+def exits(agent: Agent, now: float) -> Fact | None:
+    """Return the fact that the agent ended by itself lately, None when it did not."""
     lately = [at for at in agent.vitals.exits if at + WINDOW > now]
     if not lately:
-        return
+        return None
     often = len(lately) >= RESTARTS
     more = "at least " if len(lately) == EXITS_KEPT else ""
     times = "once" if len(lately) == 1 else f"{more}{len(lately)} times"
     message = f"it ended by itself {times} in {WINDOW / 60:g} minutes"
     status = Health.DEGRADED if often else Health.HEALTHY
-    code = "restarts-often" if often else "restarted"
-    yield Fact("restarts", status, code, message, "systemd", lately[-1])
+    code = RESTARTS_OFTEN if often else "restarted"
+    return Fact("restarts", status, code, message, "systemd", lately[-1])
 
 
 def _readiness(agent: Agent) -> Fact:

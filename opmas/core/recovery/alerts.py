@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opmas.core.agent.explain import message
 from opmas.core.agent.terms import Desired, Health, Phase, Reason
 from opmas.core.events import Announce
+from opmas.core.health.assessment import RESTARTS, RESTARTS_OFTEN, WINDOW, exits
 from opmas.core.recovery.ladder import Step as Rung
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     Alerts = Mapping[str, "Alert"]
 
+SLOWLY: Final = (
+    20.0  # seconds for as many exits as are too often; five in 60 end at the start limit
+)
 UNHEALTHY_FOR: Final = 300.0  # seconds
 UNDONE_FOR: Final = 24 * 3600.0  # seconds for which an undo is told; it is done by then
 HOST: Final = "host"
@@ -46,6 +50,7 @@ class Code(StrEnum):
     FAILED = "failed"
     UNHEALTHY = "unhealthy"
     UNDONE = "undone"
+    RESTARTS = RESTARTS_OFTEN
     NEAR_MEMORY = "near-memory-limit"
     BUDGET = "restart-budget"
 
@@ -55,6 +60,7 @@ SEVERITIES: Final[Mapping[Code, Severity]] = {
     Code.FAILED: Severity.CRITICAL,
     Code.UNHEALTHY: Severity.WARNING,
     Code.UNDONE: Severity.WARNING,
+    Code.RESTARTS: Severity.WARNING,
     Code.NEAR_MEMORY: Severity.WARNING,
     Code.BUDGET: Severity.WARNING,
 }
@@ -64,6 +70,8 @@ WORDS: Final[Mapping[Code, str]] = {
     Code.UNHEALTHY: f"an agent has been unhealthy for {UNHEALTHY_FOR / 60:g} minutes",
     Code.UNDONE: "the last change of an agent was undone as the likely cause of its failures,"
     f" within the last {UNDONE_FOR / 3600:g} hours",
+    Code.RESTARTS: f"an agent ended by itself {RESTARTS} times or more within"
+    f" {WINDOW / 60:g} minutes, and is started again each time",
     Code.NEAR_MEMORY: "an agent is close to its memory limit",
     Code.BUDGET: "more agents wait to be started again than the host allows at once",
 }
@@ -191,6 +199,9 @@ def _of_agent(roster: Roster, agent: Agent, now: float) -> Iterator[Alert]:
     undone = next((d for d in reversed(agent.decisions) if d.rung == Rung.UNDO), None)
     if undone is not None and 0 <= utc - undone.at < UNDONE_FOR:
         yield Alert(Code.UNDONE, subject, _undone(agent, undone.inputs.get("suspect")), undone.at)
+    ended = exits(agent, now) if _is_restless(agent) else None
+    if ended is not None and ended.code == Code.RESTARTS:
+        yield Alert(Code.RESTARTS, subject, ended.message, utc)
     near = next((s for s in agent.vitals.signs if s.code == Code.NEAR_MEMORY), None)
     if near is not None:
         yield Alert(Code.NEAR_MEMORY, subject, near.message, utc)
@@ -210,6 +221,12 @@ def _undone(agent: Agent, change: object) -> str:
 def _is_long_unhealthy(agent: Agent, now: float) -> bool:
     damping = agent.damping
     return damping.status is Health.UNHEALTHY and now - damping.since >= UNHEALTHY_FOR
+
+
+def _is_restless(agent: Agent) -> bool:
+    """Return whether it ends too seldom for systemd to give it up: the ladder is not asked."""
+    last = agent.vitals.exits[-RESTARTS:]
+    return not agent.failures and len(last) == RESTARTS and last[-1] - last[0] >= SLOWLY
 
 
 def _of_host(roster: Roster, known: Alerts, now: float) -> Iterator[Alert]:

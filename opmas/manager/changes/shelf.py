@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from opmas.core.agent.ties import Ties
 from opmas.core.documents.fields import nearest
-from opmas.core.events import PackageSeen
+from opmas.core.events import PackageSeen, Respecified
 from opmas.core.recovery.policy import NO_RECOVERY, Recovery
 from opmas.errors import BackendError, StoreError, UnknownPackageError, UnknownVersionError
 from opmas.packages.catalogue import MANIFEST, Package, Refusal, scan
@@ -132,7 +132,11 @@ class Shelf:
             lambda roster, _now: (replace(roster, ties=ties, policies=policies), ())
         )
         for agent in self._writer.roster.agents.values():
-            self._writer.post(agent.name, PackageSeen(self.packages.of(agent.spec) is not None))
+            package = self.packages.of(agent.spec)
+            self._writer.post(agent.name, PackageSeen(package is not None))
+            if package is not None and agent.vitals.package not in {"", package.digest}:
+                # dpkg brought another than the one that it may have failed with
+                self._writer.post(agent.name, Respecified())
         if now != was:
             self._remember(now)
         return news

@@ -98,3 +98,30 @@ async def test_the_manager_ends_while_callers_are_connected(place, monkeypatch):
 
         writer.close()
         assert place.notifier.told[-1] == "STOPPING"
+
+
+@in_loop
+async def test_a_writer_that_stands_still_does_not_feed_the_watchdog_though_the_loop_turns(
+    place, monkeypatch
+):
+    async with place:
+        writer, stands, goes_on = place.manager.writer, asyncio.Event(), asyncio.Event()
+        asleep = writer._sleep
+
+        async def stand_still() -> None:
+            stands.set()
+            await goes_on.wait()
+
+        monkeypatch.setattr(writer, "_sleep", stand_still)
+        writer.announce("opmas.test", "manager", {})
+        await stands.wait()
+        fed = place.notifier.fed
+
+        writer.announce("opmas.test", "manager", {})
+        answer = await place.call("host.status")
+
+        assert answer["state"] == "ok"
+        assert place.notifier.fed == fed
+        monkeypatch.setattr(writer, "_sleep", asleep)
+        goes_on.set()
+        await place.until(lambda: place.notifier.fed > fed, "the watchdog is fed again")

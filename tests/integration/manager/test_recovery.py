@@ -94,6 +94,29 @@ async def test_a_quarantine_is_an_alert_until_the_agent_is_another(place):
 
 
 @in_loop
+@pytest.mark.parametrize("is_away", [False, True], ids=["seen", "while the manager is away"])
+async def test_a_package_that_dpkg_updates_releases_what_failed_with_the_one_before(
+    place, is_away
+):
+    async with place:
+        await place.create()
+        fails(place, lambda _text: True)
+        place.units.exit("web", 1)
+        await place.phase("quarantined")
+
+        place.units.runs = lambda unit: place.units.failing.pop(unit, None)
+        if is_away:
+            await place.stop()
+        place.add_package("nap", "links: {homepage: 'https://example.org/'}")
+        if is_away:
+            await place.start()
+        else:
+            await place.call("package.scan")
+
+        await place.phase("running")
+
+
+@in_loop
 async def test_an_alert_stands_since_it_began_over_restarts_of_the_manager(place):
     async with place:
         await place.create()

@@ -31,9 +31,16 @@ class Scene:
     def main_pid(self, unit: str) -> str:
         return self.opmas.property(unit, "MainPID")
 
+    def started(self, unit: str) -> str:
+        """Return the unit's main process, once there is one: the API's comes with a request."""
+        self.opmas.systemctl("start", unit)
+        pid = self.main_pid(unit)
+        assert pid != "0"  # to kill(2), that is everyone in the test's own process group
+        return pid
+
     def signal(self, unit: str, signal: str) -> None:
         """Send a signal to the unit's main process, past systemd's own bookkeeping."""
-        self.host.run("kill", f"-{signal}", self.main_pid(unit))
+        self.host.run("kill", f"-{signal}", self.started(unit))
 
     def no_agent_was_touched(self) -> bool:
         return self.opmas.main_pids(*PACKAGES) == self.pids

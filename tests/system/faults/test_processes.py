@@ -17,7 +17,7 @@ SERVICES = ["opmas-manager", "opmas-api", "systemd-journald", "dbus"]
 
 @pytest.mark.parametrize("unit", SERVICES)
 def test_a_killed_process_is_back_and_no_agent_is_touched(scene: Scene, unit: str):
-    before = scene.main_pid(unit)
+    before = scene.started(unit)
 
     scene.signal(unit, "KILL")
     start_by_hand(scene, unit)
@@ -52,13 +52,27 @@ def test_a_hung_bridge_is_killed_by_the_manager(scene: Scene):
 
 
 def test_a_hung_worker_of_the_api_is_replaced(scene: Scene):
-    pids = scene.host.run("pgrep", "-P", scene.main_pid("opmas-api")).stdout.split()
+    pids = scene.host.run("pgrep", "-P", scene.started("opmas-api")).stdout.split()
 
     scene.host.run("kill", "-STOP", *pids)
     wait_for(
         lambda: scene.host.run(*HEALTH, check=False).returncode == 0, 60, "the API answers", 0.5
     )
 
+    assert scene.no_agent_was_touched()
+    assert scene.all_is_well()
+
+
+def test_an_api_that_hangs_as_a_whole_is_killed_by_its_watchdog(scene: Scene):
+    arbiter = scene.started("opmas-api")
+    workers = scene.host.run("pgrep", "-P", arbiter).stdout.split()
+
+    scene.host.run("kill", "-STOP", arbiter, *workers)
+    wait_for(
+        lambda: scene.host.run(*HEALTH, check=False).returncode == 0, 90, "the API answers", 0.5
+    )
+
+    assert scene.main_pid("opmas-api") != arbiter
     assert scene.no_agent_was_touched()
     assert scene.all_is_well()
 

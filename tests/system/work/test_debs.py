@@ -31,6 +31,7 @@ def host(work_host: Host, repository: Repository) -> Host:
         web("5.0", scripts={"postinst": "sleep 300 &"}),
         web("6.0", control={"Conflicts": "opmas-agent-friend"}),
         web("7.0", control={"Depends": "opmas-agent-missing"}),
+        web("8.0", scripts={"postinst": "sleep 6"}),
         Sample("opmas-agent-friend", "1.0"),
         Sample("opmas-agent-above", "1.0", control={"Depends": WEB}),
     )
@@ -76,6 +77,20 @@ def test_an_update_installs_what_apt_would_and_keeps_what_it_replaces(at_one: Ho
     assert version(at_one) == "2.0 ii"
     kept = at_one.run("dpkg-deb", "-f", result["cached"], "Version").stdout
     assert kept == "1.0\n"
+
+
+def test_a_job_that_goes_on_has_longer_than_one_that_says_nothing(at_one: Host) -> None:
+    impatient = "/run/systemd/system/opmas-apt@.service.d/impatient.conf"
+    shell(at_one, f"mkdir -p {impatient.rpartition('/')[0]}")
+    at_one.run("tee", impatient, input="[Service]\nTimeoutStartSec=5s\n")
+    at_one.run("systemctl", "daemon-reload")
+    try:
+        result = done(at_one, name(), "apt-install", deb=WEB, version="8.0")
+    finally:
+        at_one.run("rm", "-r", impatient.rpartition("/")[0])
+        at_one.run("systemctl", "daemon-reload")
+
+    assert result["after"] == "8.0"
 
 
 def test_an_edited_configuration_file_asks_nothing(at_one: Host) -> None:

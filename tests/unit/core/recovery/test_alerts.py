@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from opmas.core import events, roster
 from opmas.core.agent.terms import Desired, Health, Phase, Reason
 from opmas.core.events import Announce
@@ -101,6 +103,35 @@ def test_an_undo_that_is_not_done_yet_is_not_told_as_done():
     up, _ = told(before, with_agent(before, running(decisions=(undone,), altered=altered)), 1001.0)
 
     assert listed(up)[0].message == "change 7 is being undone, or could not be"
+
+
+def test_an_agent_that_ends_again_and_again_is_told_until_it_is_calm():
+    """Slower than systemd's start limit, it is never given up: nobody else would tell of it."""
+    before = whole(running())
+    restless = replace(running(), vitals=replace(running().vitals, exits=(100.0, 200.0, 300.0)))
+
+    up, news = told(before, with_agent(before, restless), 300.0)
+    calm = replace(restless, since=1.0)  # it was looked at again
+    _, end = told(up, with_agent(up, calm), 700.0)
+
+    assert news == [("raised", "restarts-often", "agent/web")]
+    assert listed(up)[0].message == "it ended by itself 3 times in 10 minutes"
+    assert end == [("cleared", "restarts-often", "agent/web")]
+
+
+@pytest.mark.parametrize(
+    ("exits", "failures"),
+    [((1.0, 1.1, 1.2), 0), ((1.0, 101.0, 201.0), 1)],
+    ids=["systemd gives it up soon", "systemd gave it up"],
+)
+def test_what_the_ladder_takes_care_of_is_not_told_twice(exits, failures):
+    before = whole(running())
+    bad = replace(running(), failures=failures)
+    bad = replace(bad, vitals=replace(bad.vitals, exits=exits))
+
+    _, news = told(before, with_agent(before, bad), 202.0)
+
+    assert news == []
 
 
 def test_memory_near_its_limit_is_told():
