@@ -2,6 +2,7 @@
 
 import json
 import re
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,10 @@ from opmas.api.problems import HTTP_CODES, status_of
 from opmas.api.resources import RESOURCES
 
 # https://spec.openapis.org/oas/3.1/schema/2022-10-07
-OPENAPI = json.loads(Path(__file__).with_name("openapi-3.1.schema.json").read_bytes())
+# The schema of OpenAPI itself: a file of the package, whose code needs another jsonschema.
+VALIDATOR = distribution("openapi-spec-validator")
+SCHEMA = VALIDATOR.locate_file("openapi_spec_validator/resources/schemas/v3.1/schema.json")
+OPENAPI = json.loads(Path(str(SCHEMA)).read_bytes())
 CONTRACT = contract()
 OPERATIONS = {
     (method.upper(), path): {**operation, "parameters": item.get("parameters", []) + own}
