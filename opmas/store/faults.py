@@ -34,8 +34,9 @@ def translated(verb: str, what: str = "the database") -> Iterator[None]:
     except sqlite3.Error as error:
         raise _kind(error)(f"cannot {verb} {what}: {error}") from error
     except OSError as error:
-        kind = FullError if error.errno in NO_ROOM else StoreError
-        raise kind(f"cannot {verb} {what}: {error.strerror or error}") from error
+        if error.errno in NO_ROOM:
+            raise FullError(f"cannot {verb} {what}: the disk is full") from error
+        raise StoreError(f"cannot {verb} {what}: {error.strerror or error}") from error
 
 
 def _kind(error: sqlite3.Error) -> type[StoreError]:

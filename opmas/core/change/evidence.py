@@ -38,7 +38,7 @@ WARM_UP: Final = 5.0  # seconds after it came up that say nothing of its CPU and
 SLICE: Final = 10.0  # seconds between two samples
 MOST_SLICES: Final = 8
 MOST_EXITS: Final = 16
-MOST_TROUBLES: Final = 16
+MOST_TROUBLES: Final = 16  # more than there are causes of them
 PACE: Final = 1.0  # seconds over which its present CPU rate is taken
 BUSY: Final = 0.5  # CPUs; an agent that uses so many, and did not before, loads the host itself
 MEMORY_MARK: Final = 0.7  # of its limit; MemoryHigh= is at 75 % where nothing else is said
@@ -299,7 +299,21 @@ def _noted(
         if trouble.cause is cause and at - trouble.last_at <= TROUBLE_GAP:
             others = tuple(each for each in known if each is not trouble)
             return (*others, replace(trouble, sentence=sentence, last_at=at))
-    return (*known, Trouble(cause, sentence, at, at))[-MOST_TROUBLES:]
+    return _joined((*known, Trouble(cause, sentence, at, at)))
+
+
+def _joined(known: tuple[Trouble, ...]) -> tuple[Trouble, ...]:
+    """Return the troubles, not too many: the oldest that has a like is joined with the next of it.
+
+    None is dropped, or what it broke would be held against the agent.
+    """
+    if len(known) <= MOST_TROUBLES:
+        return known
+    causes = [each.cause for each in known]
+    first = next(i for i, cause in enumerate(causes) if cause in causes[i + 1 :])
+    second = causes.index(causes[first], first + 1)
+    whole = replace(known[second], first_at=known[first].first_at)
+    return (*known[:first], *known[first + 1 : second], whole, *known[second + 1 :])
 
 
 def own_doing(watch: Watch, now: Sighting) -> tuple[Cause, ...]:

@@ -23,6 +23,7 @@ from opmas.core.change.evidence import (
     take,
 )
 from opmas.core.change.surroundings import is_outside, troubles
+from opmas.core.change.verdict import Decision
 from tests.unit.core.watched import BEFORE, MIB, Watched
 
 UP = Sighting(
@@ -253,6 +254,21 @@ def test_a_trouble_that_comes_back_soon_is_one():
     assert [(t.cause, t.first_at, t.last_at) for t in web.watch.troubles] == [
         (Cause.DEPENDENCY_DOWN, 1001, 1030)
     ]
+
+
+def test_however_many_troubles_follow_what_the_first_one_broke_stays_excused():
+    web = Watched(window=10_000.0).started()
+    web.around = Surroundings(peers_worse=("web-2",))
+    web.exits().comes_up().exits().comes_up().exits().comes_up()
+    for _ in range(2 * MOST_TROUBLES):
+        web.around = Surroundings()
+        web.lives(31)
+        web.around = Surroundings(peers_worse=("web-2",))
+        web.lives(1)
+
+    assert len(web.watch.troubles) == MOST_TROUBLES
+    assert web.decision is Decision.WATCH
+    assert web.cause is Cause.SAME_ELSEWHERE
 
 
 def test_a_trouble_that_comes_back_late_is_another():
